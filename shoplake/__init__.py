@@ -1,0 +1,3 @@
+"""shoplake: a governed retail lakehouse."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,86 @@
+"""What can go wrong, said so that a person can act: what broke, what was tried, what to do next."""
+
+from __future__ import annotations
+
+
+class ShoplakeError(Exception):
+    """A failure with a stable code, a message for people and a hint of what to do next.
+
+    The same three parts make the JSON error shape ``{"error": {"code", "message", "hint"}}``.
+    """
+
+    code = "error"
+    exit_code = 2
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        """Say what broke in ``message`` and what to do next in ``hint``."""
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def as_dict(self) -> dict[str, dict[str, str]]:
+        """Give the JSON error shape."""
+        return {"error": {"code": self.code, "message": self.message, "hint": self.hint}}
+
+
+class SettingsError(ShoplakeError):
+    """A setting is unknown or has a value that cannot be used."""
+
+    code = "settings"
+
+
+class HomeError(ShoplakeError):
+    """The home folder is missing, incomplete or not writable."""
+
+    code = "home"
+
+
+class LockedError(ShoplakeError):
+    """Another process is changing the same home."""
+
+    code = "locked"
+    exit_code = 1
+
+
+class KeyAccessError(ShoplakeError):
+    """A key is missing, unreadable or wrong; nothing is read or written without it."""
+
+    code = "key"
+
+
+class ContractError(ShoplakeError):
+    """A data contract cannot be read or contradicts itself."""
+
+    code = "contract"
+
+
+class InputError(ShoplakeError):
+    """What the user gave (a path, a name, a date) cannot be used."""
+
+    code = "input"
+
+
+class NotFoundError(ShoplakeError):
+    """A named thing does not exist."""
+
+    code = "not_found"
+
+
+class QueryError(ShoplakeError):
+    """A query is not allowed or does not run."""
+
+    code = "query"
+
+
+class BuildError(ShoplakeError):
+    """A model failed to build; the last release stays."""
+
+    code = "build"
+    exit_code = 1
+
+
+class AuditFailed(ShoplakeError):  # noqa: N818 - an audit that fails is the event's name in the field
+    """An audit test failed; nothing was published and the last release stays."""
+
+    code = "audit"
+    exit_code = 1

@@ -1,0 +1,100 @@
+"""One frozen, typed set of settings: defaults, then ``settings.toml`` in the home, then ``SHOPLAKE_*``."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from shoplake.errors import SettingsError
+
+DEFAULT_HOME = Path(".shoplake")
+
+
+class Settings(BaseSettings):
+    """Everything a deployment may change; each field is documented by its description."""
+
+    model_config = SettingsConfigDict(env_prefix="SHOPLAKE_", frozen=True, extra="forbid")
+
+    home: Path = Field(DEFAULT_HOME, description="Folder that holds everything shoplake writes.")
+    timezone: str = Field("UTC", description="IANA time zone of the business day.")
+    currency: str = Field("EUR", pattern="^[A-Z]{3}$", description="ISO 4217 code shown with money.")
+    quarantine_limit_ratio: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.05, description="A file with a larger share of quarantined rows fails and waits for a person."
+    )
+    keep_landed_files: bool = Field(
+        False, description="Leave files in the landing folder after they have landed (they are in clear)."
+    )
+    stock_hold_hours: Annotated[int, Field(gt=0)] = Field(
+        26, description="Hours for which a stock observation holds when no later one comes."
+    )
+    session_gap_minutes: Annotated[int, Field(gt=0)] = Field(
+        30, description="Minutes without an event after which a web session has ended."
+    )
+    case_timeout_days: Annotated[int, Field(gt=0)] = Field(
+        30, description="Days after which a support case without resolution closes as unresolved."
+    )
+    engagement_window_days: Annotated[int, Field(gt=0)] = Field(
+        30, description="Trailing days that count for a customer's engagement score."
+    )
+    settle_after_days: Annotated[int, Field(gt=0)] = Field(
+        35, description="Days after a month's end when its day partitions are merged into one."
+    )
+    threads: Annotated[int, Field(gt=0)] = Field(
+        os.cpu_count() or 2, description="Threads used for landing and building."
+    )
+    memory_limit: str = Field("2GB", description="Memory for DuckDB; more spills to encrypted files.")
+    kek_provider: Literal["file", "environment"] = Field(
+        "file", description="Where the key-encryption key comes from."
+    )
+    store_url: str = Field(
+        "", description="SQLAlchemy URL of the operational store; empty means SQLCipher in the home."
+    )
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError(f"{value!r} is not an IANA time zone")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, whose values come in as init values."""
+        return env_settings, init_settings
+
+
+def load_settings(home: Path | None = None) -> Settings:
+    """Read the settings of ``home`` (default: ``SHOPLAKE_HOME``, then ``./.shoplake``).
+
+    Raises:
+        SettingsError: a file that is not TOML, an unknown name, or a value out of its range.
+
+    """
+    chosen = Path(home or os.environ.get("SHOPLAKE_HOME") or DEFAULT_HOME).expanduser().absolute()
+    file = chosen / "settings.toml"
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        settings = Settings(**{**values, "home": chosen})
+        return settings.model_copy(update={"home": chosen})
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file} is not valid TOML: {error}", hint="Correct the file.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"Setting {name!r}: {first['msg']}",
+            hint=f"Correct it in {file} or in the environment (SHOPLAKE_{name.upper()}).",
+        ) from error
