@@ -1,1 +1,1 @@
-"""placeholder"""
+"""How people read releases: sessions, SQL, KPIs."""

@@ -1,1 +1,1 @@
-"""placeholder"""
+"""Thin commands over the rooms; no logic of their own."""

@@ -1,1 +1,1 @@
-"""placeholder"""
+"""Freshness, health and quality of what has landed."""

@@ -1,1 +1,1 @@
-"""placeholder"""
+"""From the lake to an audited release: plan, build, publish."""

@@ -1,0 +1,88 @@
+"""Ad-hoc SQL over a release: one SELECT, read-only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from shoplake.errors import QueryError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from shoplake.settings import Settings
+
+
+@dataclass(frozen=True)
+class QueryResult:
+    """The answer to a query."""
+
+    release: str
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    is_cut: bool
+    """There were more rows than the limit."""
+
+
+def query(
+    settings: Settings,
+    sql: str,
+    *,
+    parameters: Sequence[object] = (),
+    release: str | None = None,
+    limit: int | None = None,
+) -> QueryResult:
+    """Answer one SELECT (or EXPLAIN) over the current or the named release.
+
+    Tables are ``<database>.<table>``, such as ``warehouse.fct_sale_lines``.
+
+    Raises:
+        QueryError: not a single SELECT, or DuckDB refuses it.
+        NotFoundError: no such release.
+
+    """
+    import duckdb
+
+    from shoplake.access.session import open_release
+    from shoplake.pipeline.releases import required
+
+    manifest = required(settings, release)
+    con = open_release(settings, manifest)
+    try:
+        check_is_select(con, sql)
+        cursor = con.execute(sql, list(parameters))
+        found = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
+    except duckdb.Error as error:
+        raise QueryError(
+            str(error), hint="`shoplake releases show` lists the tables and their columns."
+        ) from error
+    finally:
+        description = con.description or []
+        con.close()
+    return QueryResult(
+        release=manifest.release_id,
+        columns=tuple(column[0] for column in description),
+        types=tuple(str(column[1]) for column in description),
+        rows=found if limit is None else found[:limit],
+        is_cut=limit is not None and len(found) > limit,
+    )
+
+
+def check_is_select(con: DuckDBPyConnection, sql: str) -> None:
+    """Pass only a single SELECT or EXPLAIN.
+
+    Raises:
+        QueryError: anything else, or SQL that does not parse.
+
+    """
+    import duckdb
+
+    try:
+        statements = con.extract_statements(sql)
+    except duckdb.Error as error:
+        raise QueryError(str(error), hint="Correct the SQL; it is DuckDB's dialect.") from error
+    kinds = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+    if len(statements) != 1 or statements[0].type not in kinds:
+        raise QueryError("Only one SELECT (or EXPLAIN) at a time is allowed.", hint="A release is read-only.")

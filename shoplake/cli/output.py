@@ -1,0 +1,110 @@
+"""How commands print: a table for people, JSON and CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import decimal
+import io
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def format_option(command: F) -> F:
+    """Add ``--format table|json|csv`` to a command."""
+    return click.option(
+        "--format",
+        "style",
+        type=click.Choice(["table", "json", "csv"]),
+        default="table",
+        show_default=True,
+        help="How to print.",
+    )(command)
+
+
+def plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    """Give the JSON form of a value; money stays exact to its last digit."""
+    if isinstance(value, decimal.Decimal):
+        return (
+            int(value)
+            if value == value.to_integral_value() and value.as_tuple().exponent == 0
+            else float(value)
+        )
+    if isinstance(value, dt.datetime):
+        return value.isoformat() + ("" if value.tzinfo else "Z")
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    if isinstance(value, dt.timedelta):
+        return value.total_seconds()
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document."""
+    click.echo(
+        json.dumps(value, default=plain, indent=None if not sys.stdout.isatty() else 2, allow_nan=False)
+    )
+
+
+def print_rows(
+    rows: Sequence[Mapping[str, Any]] | Iterable[Mapping[str, Any]],
+    style: str,
+    *,
+    columns: Sequence[str] | None = None,
+    title: str = "",
+    empty: str = "Nothing to show.",
+) -> None:
+    """Print rows as a table, a JSON array or CSV; columns default to the first row's keys."""
+    rows = list(rows)
+    names = list(columns or (rows[0].keys() if rows else []))
+    if style == "json":
+        print_json([{name: row.get(name) for name in names} for row in rows])
+    elif style == "csv":
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows([_cell(row.get(name), empty="") for name in names] for row in rows)
+        click.echo(buffer.getvalue(), nl=False)
+    elif not rows:
+        click.echo(empty)
+    else:
+        _print_table(rows, names, title)
+
+
+def _print_table(rows: Sequence[Mapping[str, Any]], names: Sequence[str], title: str) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for name in names:
+        is_number = all(isinstance(r.get(name), int | float | decimal.Decimal | None) for r in rows)
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(row.get(name)) for name in names))
+    width = None if sys.stdout.isatty() else 200
+    Console(width=width, highlight=False, markup=False).print(table)
+
+
+def _cell(value: object, empty: str = "-") -> str:
+    if value is None:
+        return empty
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.4f}".rstrip("0").rstrip(".") if empty else repr(value)
+    if isinstance(value, int | decimal.Decimal):
+        return f"{value:,}" if empty else str(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{k}: {v}" for k, v in value.items()) or empty
+    if isinstance(value, list | tuple):
+        return ", ".join(str(v) for v in value) or empty
+    return str(plain(value))

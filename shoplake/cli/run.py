@@ -1,0 +1,45 @@
+"""`shoplake run`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from shoplake.cli.output import format_option, print_json, print_rows
+
+
+@click.command()
+@click.option("--full-audit", is_flag=True, help="Test every partition, not only those touched.")
+@format_option
+@click.pass_obj
+def run(home: Path | None, full_audit: bool, style: str) -> None:
+    """Land what is new in the landing folders, build, audit and publish a release.
+
+    A failing audit publishes nothing, leaves the last release and ends with exit code 1.
+
+    \b
+    Example:
+      shoplake run --format json
+    """
+    from shoplake.pipeline.run import run as run_pipeline
+    from shoplake.settings import load_settings
+
+    def announce(name: str) -> None:
+        if style == "table" and sys.stderr.isatty():
+            click.echo(f"… {name}", err=True)
+
+    report = run_pipeline(load_settings(home), full_audit=full_audit, on_step=announce)
+    result = report.as_dict()
+    if style == "json":
+        print_json(result)
+        return
+    print_rows(result["steps"], style, columns=["name", "seconds", "rows"])
+    if style == "table":
+        marks = ", ".join(f"{source} {mark}" for source, mark in result["watermarks"].items())
+        click.echo(
+            f"Tests: {report.tests.passed} passed, {report.tests.failed} failed. Data up to: {marks or '-'}"
+        )
+        word = "Published release" if report.published else "Nothing new; serving release"
+        click.echo(f"{word} {report.release}.")

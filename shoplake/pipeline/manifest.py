@@ -1,0 +1,125 @@
+"""A release as data: which immutable partitions hold each table, and what is known about them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+import msgspec
+
+ALL = "all"
+"""Label of the only partition of a table that is not kept by day."""
+
+
+class Partition(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The rows of one day, one settled month, or a whole small table."""
+
+    label: str
+    """``2026-01-05``, ``2026-01`` once the month is settled, or ``all``."""
+    content: str
+    """Hash of the rows, whatever their order: equal content has an equal name."""
+    rows: int
+    files: tuple[str, ...]
+    """Paths below the partitions folder."""
+    key_version: int
+    span_end: str | None = None
+    """Latest end of anything that starts in the partition (ISO, UTC), where the model names such a column."""
+
+    def days(self) -> Iterator[dt.date]:
+        """Give each business day that the partition may hold; none for ``all``."""
+        return days_of_label(self.label)
+
+
+class Table(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One table of a release."""
+
+    database: str
+    columns: dict[str, str]
+    """Column name to DuckDB type, in order."""
+    partition_by: str | None
+    partitions: tuple[Partition, ...]
+    sql: str = ""
+    """The model's SQL with bare table names: what made these rows."""
+
+    @property
+    def rows(self) -> int:
+        """Count the rows over all partitions."""
+        return sum(partition.rows for partition in self.partitions)
+
+    def holding(self, days: Iterable[dt.date]) -> tuple[Partition, ...]:
+        """Give the partitions that may hold any of ``days``."""
+        labels = {label for day in days for label in (day.isoformat(), day.isoformat()[:7])}
+        return tuple(p for p in self.partitions if p.label in labels)
+
+
+class Tests(msgspec.Struct, frozen=True):
+    """How many audit tests a release passed, and how many warned."""
+
+    passed: int
+    failed: int
+    warned: int = 0
+
+
+class Restatement(msgspec.Struct, frozen=True):
+    """What changed when a file came again with other content."""
+
+    source: str
+    file: str
+    rows_added: int
+    rows_removed: int
+    rows_changed: int
+    net_sales_moved: str | None
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """Everything that is needed to read a release, and where it came from."""
+
+    release_id: str
+    created_at: dt.datetime
+    ledger_sequence: int
+    timezone: str
+    model_version: str
+    watermarks: dict[str, dt.datetime]
+    """Latest event time by source, UTC."""
+    settled_through: dt.date | None
+    tables: dict[str, Table]
+    tests: Tests
+    changed: dict[str, int] = {}
+    """Partitions written for this release, by table."""
+    quarantined: dict[str, dict[str, int]] = {}
+    """Rows quarantined and still open, by source and landing day."""
+    restatements: tuple[Restatement, ...] = ()
+    """Restatements that this release is the first to hold."""
+    format_version: Literal[1] = 1
+
+    def databases(self) -> list[str]:
+        """List the databases in the release, the warehouse first."""
+        names = {table.database for table in self.tables.values()}
+        return sorted(names, key=lambda name: (name != "warehouse", name))
+
+
+def days_of_label(label: str) -> Iterator[dt.date]:
+    """Give the days of a partition label; none for ``all``."""
+    if label == ALL:
+        return
+    parts = [int(part) for part in label.split("-")]
+    day = dt.date(parts[0], parts[1], parts[2] if len(parts) > 2 else 1)  # noqa: PLR2004 - year, month, day
+    yield day
+    while len(parts) == 2 and (day := day + dt.timedelta(days=1)).month == parts[1]:  # noqa: PLR2004
+        yield day
+
+
+def encode(manifest: Manifest) -> bytes:
+    """Give the manifest as readable JSON."""
+    return msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+
+
+def decode(data: bytes) -> Manifest:
+    """Read a manifest.
+
+    Raises:
+        msgspec.DecodeError: what is there is not a manifest.
+
+    """
+    return msgspec.json.decode(data, type=Manifest)

@@ -1,0 +1,157 @@
+"""Turns what was built into immutable partitions, and names each by its content."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shoplake.files import fsync_directory, fsync_file
+from shoplake.home import HomePaths
+from shoplake.pipeline.manifest import ALL, Partition, Table
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from shoplake.pipeline.manifest import Manifest
+    from shoplake.pipeline.models import Model
+    from shoplake.pipeline.workspace import Workspace
+
+MONTH_LENGTH = len("2026-01")
+
+
+def collect_tables(
+    workspace: Workspace, last: Manifest | None, compiled: Mapping[str, str]
+) -> tuple[dict[str, Table], dict[str, int]]:
+    """Move new partitions into place and describe every table of the coming release.
+
+    Returns:
+        The tables, and for each table the number of partitions that this run wrote.
+
+    """
+    tables: dict[str, Table] = {}
+    written: dict[str, int] = {}
+    for model in workspace.graph.tables():
+        before = last.tables.get(model.name) if last else None
+        kept = [
+            p
+            for p in (before.partitions if before else ())
+            if not workspace.plan.rebuilds(p.label, model.name)
+        ]
+        fresh = _take(workspace, model, before)
+        fresh += _settle(workspace, model, kept)
+        known = {p.content for p in before.partitions} if before else set()
+        written[model.name] = sum(p.content not in known for p in fresh)
+        settled = {p.label for p in fresh}
+        kept = [p for p in kept if p.label not in settled and p.label[:MONTH_LENGTH] not in settled]
+        tables[model.name] = Table(
+            database=model.database,
+            columns=dict(model.columns),
+            partition_by=model.partition_by,
+            partitions=tuple(sorted([*kept, *fresh], key=lambda p: p.label)),
+            sql=compiled.get(model.name) or (before.sql if before else ""),
+        )
+    return tables, {name: count for name, count in written.items() if count}
+
+
+def _take(workspace: Workspace, model: Model, before: Table | None) -> list[Partition]:
+    """Hash, name and move the files that dbt wrote for a model."""
+    folder = workspace.folder_of(model.name)
+    files: dict[str, list[Path]] = {}
+    for file in sorted(folder.glob("_partition=*/*.parquet")):
+        files.setdefault(file.parent.name.removeprefix("_partition="), []).append(file)
+    if not files:
+        return []
+    known = {p.label: p for p in before.partitions} if before else {}
+    digests = _digests(workspace.connection, workspace, model, [f for group in files.values() for f in group])
+    return [
+        _place(workspace, model, label, group, digests, known.get(label)) for label, group in files.items()
+    ]
+
+
+def _digests(
+    con: DuckDBPyConnection, workspace: Workspace, model: Model, files: Iterable[Path]
+) -> dict[str, tuple[int, int, Any]]:
+    """Give (rows, sum of row hashes, latest span end) by file; a sum does not depend on the rows' order."""
+    from shoplake.keys.duckdb_session import add_parquet_key
+
+    key = add_parquet_key(con, workspace.keyring.current(model.database))
+    names = ", ".join(f"'{file}'" for file in files)
+    end = f'max("{model.span_end}")' if model.span_end else "null"
+    columns = ", ".join(f'"{column}"' for column in model.columns)
+    rows = con.execute(
+        f"select filename, count(*), sum(hash({columns})::hugeint), {end} from read_parquet([{names}], "
+        f"encryption_config = {{footer_key: '{key}'}}, hive_partitioning = false, filename = true) group by filename"
+    )
+    return {row[0]: (row[1], int(row[2]), row[3]) for row in rows.fetchall()}
+
+
+def _place(
+    workspace: Workspace,
+    model: Model,
+    label: str,
+    files: list[Path],
+    digests: Mapping[str, tuple[int, int, Any]],
+    known: Partition | None,
+) -> Partition:
+    found = [digests[str(file)] for file in files]
+    rows, total = sum(f[0] for f in found), sum(f[1] for f in found)
+    ends = [f[2] for f in found if f[2] is not None]
+    content = content_name(model, rows, total)
+    version = workspace.keyring.current(model.database).version
+    if known is not None and known.content == content and known.key_version == version:
+        return known
+    names = []
+    for number, file in enumerate(files):
+        suffix = f"-{number}" if number else ""
+        name = f"{model.database}/{model.name}/{label}-{content}-k{version}{suffix}.parquet"
+        _move(file, HomePaths(workspace.settings.home).partitions / name)
+        names.append(name)
+    end = max(ends).isoformat() if ends else None
+    return Partition(label, content, rows, tuple(names), version, end)
+
+
+def content_name(model: Model, rows: int, total: int) -> str:
+    """Name a partition by its schema, its number of rows and the sum of their hashes."""
+    text = f"{dict(model.columns)}|{rows}|{total}"
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def _move(file: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fsync_file(file)
+    os.replace(file, target)
+    fsync_directory(target.parent)
+
+
+def _settle(workspace: Workspace, model: Model, kept: list[Partition]) -> list[Partition]:
+    """Merge the day partitions of months that have settled since the last release."""
+    limit = workspace.plan.settled_through
+    if limit is None or model.partition_by is None:
+        return []
+    months: dict[str, list[Partition]] = {}
+    for partition in kept:
+        is_day = partition.label != ALL and len(partition.label) > MONTH_LENGTH
+        if is_day and dt.date.fromisoformat(partition.label) <= limit:
+            months.setdefault(partition.label[:MONTH_LENGTH], []).append(partition)
+    return [_merge(workspace, model, month, days) for month, days in months.items()]
+
+
+def _merge(workspace: Workspace, model: Model, month: str, days: list[Partition]) -> Partition:
+    con = workspace.connection
+    folder = workspace.folder_of(model.name) / f"settled={month}"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "data.parquet"
+    scan = workspace.scan(con, model, days)
+    con.execute(f"copy ({scan}) to '{file}' ({workspace.copy_options(con, model.database)})")
+    digests = _digests(con, workspace, model, [file])
+    return _place(workspace, model, month, [file], digests, None)
+
+
+def discard(workspace: Workspace) -> None:
+    """Remove what a build left in the scratch folder."""
+    shutil.rmtree(workspace.folder, ignore_errors=True)

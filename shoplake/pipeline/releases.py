@@ -1,0 +1,164 @@
+"""Releases on disk: immutable manifests, shared partitions, and one pointer that moves atomically."""
+
+from __future__ import annotations
+
+import datetime as dt
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shoplake.errors import HomeError, NotFoundError
+from shoplake.pipeline.manifest import Manifest, Partition, Table, decode, encode
+
+if TYPE_CHECKING:
+    from shoplake.settings import Settings
+
+
+def new_release_id(now: dt.datetime) -> str:
+    """Make an id that sorts by time and is unique: ``20260105T081500Z-3f2a91``."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def current(settings: Settings) -> Manifest | None:
+    """Give the release that is served, or None before the first one."""
+    from shoplake.home import HomePaths
+
+    pointer = HomePaths(settings.home).pointer
+    if not pointer.exists():
+        return None
+    return load(settings, pointer.read_text(encoding="ascii").strip())
+
+
+def load(settings: Settings, release_id: str) -> Manifest:
+    """Read the manifest of a release.
+
+    Raises:
+        NotFoundError: there is no release of that id.
+        HomeError: its manifest is damaged.
+
+    """
+    import msgspec
+
+    file = _manifest_path(settings, release_id)
+    if not file.is_file():
+        raise NotFoundError(
+            f"There is no release {release_id!r}.", hint="`shoplake releases list` shows those that are kept."
+        )
+    try:
+        return decode(file.read_bytes())
+    except msgspec.DecodeError as error:
+        raise HomeError(
+            f"The manifest of release {release_id} is damaged: {error}",
+            hint="Remove the file and run `shoplake run` to build a new release from the lake.",
+        ) from error
+
+
+def list_ids(settings: Settings) -> list[str]:
+    """List the ids of all kept releases, newest first."""
+    from shoplake.home import HomePaths
+
+    return sorted((p.stem for p in HomePaths(settings.home).manifests.glob("*.json")), reverse=True)
+
+
+def required(settings: Settings, release_id: str | None) -> Manifest:
+    """Give the named release, or the current one.
+
+    Raises:
+        NotFoundError: no such release, or nothing has been released yet.
+
+    """
+    if release_id:
+        return load(settings, release_id)
+    manifest = current(settings)
+    if manifest is None:
+        raise NotFoundError("Nothing has been released yet.", hint="Run `shoplake run` first.")
+    return manifest
+
+
+def save(settings: Settings, manifest: Manifest) -> None:
+    """Write the manifest, then move the pointer to it; a crash between leaves the old release served."""
+    from shoplake.files import durable_write
+    from shoplake.home import HomePaths
+
+    durable_write(_manifest_path(settings, manifest.release_id), encode(manifest))
+    durable_write(HomePaths(settings.home).pointer, manifest.release_id.encode("ascii"))
+
+
+def replace_manifest(settings: Settings, manifest: Manifest) -> None:
+    """Write a kept release's manifest anew (same rows, other files), as re-encryption does."""
+    from shoplake.files import durable_write
+
+    durable_write(_manifest_path(settings, manifest.release_id), encode(manifest))
+
+
+def files_in(manifests: Iterable[Manifest]) -> set[str]:
+    """Give the partition files that any of ``manifests`` uses."""
+    return {
+        file
+        for manifest in manifests
+        for table in manifest.tables.values()
+        for partition in table.partitions
+        for file in partition.files
+    }
+
+
+def sweep(settings: Settings) -> int:
+    """Remove partition files that no kept release uses; give their number."""
+    from shoplake.home import HomePaths
+
+    root = HomePaths(settings.home).partitions
+    used = files_in(load(settings, release_id) for release_id in list_ids(settings))
+    removed = 0
+    for file in root.rglob("*.parquet"):
+        if str(file.relative_to(root)) not in used:
+            file.unlink()
+            removed += 1
+    return removed
+
+
+def prune(settings: Settings, *, keep: int) -> tuple[list[str], int]:
+    """Forget all but the newest ``keep`` releases (the current one always stays) and sweep their files.
+
+    Returns:
+        The ids of the releases removed, and the number of partition files removed.
+
+    """
+    served = current(settings)
+    doomed = [r for r in list_ids(settings)[max(keep, 1) :] if served is None or r != served.release_id]
+    for release_id in doomed:
+        _manifest_path(settings, release_id).unlink()
+    return doomed, sweep(settings)
+
+
+def partition_files(settings: Settings, partitions: Iterable[Partition]) -> dict[int, list[Path]]:
+    """Group the absolute paths of partition files by the key version that they are encrypted under."""
+    from shoplake.home import HomePaths
+
+    root = HomePaths(settings.home).partitions
+    grouped: dict[int, list[Path]] = {}
+    for partition in partitions:
+        grouped.setdefault(partition.key_version, []).extend(root / file for file in partition.files)
+    return grouped
+
+
+def changed_tables(before: Mapping[str, Table], after: Mapping[str, Table]) -> dict[str, list[str]]:
+    """Name, for each table, the partition labels whose content differs between two releases."""
+    changes: dict[str, list[str]] = {}
+    for name in sorted(before.keys() | after.keys()):
+        old = {p.label: p.content for p in before[name].partitions} if name in before else {}
+        new = {p.label: p.content for p in after[name].partitions} if name in after else {}
+        labels = sorted(label for label in old.keys() | new.keys() if old.get(label) != new.get(label))
+        if labels:
+            changes[name] = labels
+    return changes
+
+
+def _manifest_path(settings: Settings, release_id: str) -> Path:
+    from shoplake.home import HomePaths
+
+    if not release_id or set(release_id) - set("0123456789TZabcdef-"):
+        raise NotFoundError(
+            f"{release_id!r} is not a release id.", hint="`shoplake releases list` shows those that are kept."
+        )
+    return HomePaths(settings.home).manifests / f"{release_id}.json"
