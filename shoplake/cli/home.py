@@ -10,7 +10,7 @@ import click
 @click.command()
 @click.pass_obj
 def init(home: Path | None) -> None:
-    """Make a home: folders, keys and the operational store. A second call changes nothing.
+    r"""Make a home: folders, keys and the operational store. A second call changes nothing.
 
     \b
     Example:

@@ -74,7 +74,7 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="shoplake")
 @click.pass_context
 def shoplake(ctx: click.Context, home: Path | None) -> None:
-    """Run a governed retail lakehouse: files in, audited KPIs out.
+    r"""Run a governed retail lakehouse: files in, audited KPIs out.
 
     \b
     Example:

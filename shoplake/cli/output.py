@@ -99,12 +99,16 @@ def _cell(value: object, empty: str = "-") -> str:
         return empty
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:,.4f}".rstrip("0").rstrip(".") if empty else repr(value)
-    if isinstance(value, int | decimal.Decimal):
-        return f"{value:,}" if empty else str(value)
+    if isinstance(value, int | float | decimal.Decimal):
+        return _number(value) if empty else str(value)
     if isinstance(value, dict):
-        return ", ".join(f"{k}: {v}" for k, v in value.items()) or empty
+        value = [f"{k}: {v}" for k, v in value.items()]
     if isinstance(value, list | tuple):
         return ", ".join(str(v) for v in value) or empty
-    return str(plain(value))
+    return str(value if isinstance(value, str) else plain(value))
+
+
+def _number(value: float | decimal.Decimal) -> str:
+    """Group thousands; show at most four decimals of a float, and money as it is."""
+    text = f"{value:,.4f}" if isinstance(value, float) else f"{value:,}"
+    return text.rstrip("0").rstrip(".") if isinstance(value, float) else text

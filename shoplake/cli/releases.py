@@ -18,7 +18,7 @@ def releases() -> None:
 @format_option
 @click.pass_obj
 def list_releases(home: Path | None, style: str) -> None:
-    """List the kept releases, newest first.
+    r"""List the kept releases, newest first.
 
     \b
     Example:
@@ -51,7 +51,7 @@ def list_releases(home: Path | None, style: str) -> None:
 @format_option
 @click.pass_obj
 def show(home: Path | None, release: str | None, style: str) -> None:
-    """Show the tables of a release (default: the current one).
+    r"""Show the tables of a release (default: the current one).
 
     \b
     Example:
@@ -80,7 +80,7 @@ def show(home: Path | None, release: str | None, style: str) -> None:
 @format_option
 @click.pass_obj
 def diff(home: Path | None, before: str, after: str | None, style: str) -> None:
-    """Say what differs between two releases (default for AFTER: the current one).
+    r"""Say what differs between two releases (default for AFTER: the current one).
 
     \b
     Example:
@@ -105,7 +105,7 @@ def diff(home: Path | None, before: str, after: str | None, style: str) -> None:
 @format_option
 @click.pass_obj
 def prune(home: Path | None, keep: int, style: str) -> None:
-    """Forget old releases and remove the partitions that no kept release uses.
+    r"""Forget old releases and remove the partitions that no kept release uses.
 
     \b
     Example:

@@ -15,7 +15,7 @@ from shoplake.cli.output import format_option, print_json, print_rows
 @format_option
 @click.pass_obj
 def run(home: Path | None, full_audit: bool, style: str) -> None:
-    """Land what is new in the landing folders, build, audit and publish a release.
+    r"""Land what is new in the landing folders, build, audit and publish a release.
 
     A failing audit publishes nothing, leaves the last release and ends with exit code 1.
 

@@ -20,7 +20,7 @@ SHOWN_ROWS = 1000
 @format_option
 @click.pass_obj
 def sql(home: Path | None, statement: str, release: str | None, limit: int | None, style: str) -> None:
-    """Ask a release in SQL: one SELECT, read-only. Tables are named database.table.
+    r"""Ask a release in SQL: one SELECT, read-only. Tables are named database.table.
 
     \b
     Example:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shoplake.errors import BuildError
-from shoplake.pipeline.manifest import Tests
+from shoplake.pipeline.manifest import AuditCounts
 from shoplake.pipeline.models import ModelGraph
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class TestFailure:
+class AuditFailure:
     """An audit test that did not hold, with some of the rows that broke it."""
 
     test: str
@@ -49,8 +49,8 @@ class BuildOutcome:
     """What dbt did."""
 
     steps: tuple[Step, ...]
-    tests: Tests
-    failures: tuple[TestFailure, ...]
+    tests: AuditCounts
+    failures: tuple[AuditFailure, ...]
     compiled: dict[str, str]
     """The SQL of each built model with bare table names."""
 
@@ -155,10 +155,10 @@ def _outcome(workspace: Workspace, results: Sequence[Any]) -> BuildOutcome:
             passed, warned = passed + 1, warned + (status == "warn")
         elif status in {"fail", "error"}:
             failures.append(_failure(workspace, result))
-    return BuildOutcome(tuple(steps), Tests(passed, len(failures), warned), tuple(failures), compiled)
+    return BuildOutcome(tuple(steps), AuditCounts(passed, len(failures), warned), tuple(failures), compiled)
 
 
-def _failure(workspace: Workspace, result: Any) -> TestFailure:  # noqa: ANN401 - dbt's result is not typed
+def _failure(workspace: Workspace, result: Any) -> AuditFailure:  # noqa: ANN401 - dbt's result is not typed
     node = result.node
     rows: list[dict[str, Any]] = []
     if str(result.status) == "fail" and node.compiled_code:
@@ -166,7 +166,7 @@ def _failure(workspace: Workspace, result: Any) -> TestFailure:  # noqa: ANN401 
         names = [column[0] for column in query.description or []]
         rows = [dict(zip(names, row, strict=True)) for row in query.fetchall()]
     table = (node.attached_node or "").split(".")[-1]
-    return TestFailure(node.name, table, int(result.failures or 0), str(result.message or ""), tuple(rows))
+    return AuditFailure(node.name, table, int(result.failures or 0), str(result.message or ""), tuple(rows))
 
 
 def _bare(sql: str, graph: ModelGraph) -> str:

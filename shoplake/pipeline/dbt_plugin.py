@@ -1,4 +1,4 @@
-"""Hands dbt-duckdb's connection to the workspace, so that no key and no path is in a profile, in SQL or in a log."""
+"""Hands dbt-duckdb's connection to the workspace: no key is ever in a profile, in SQL or in a log."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 
-class Plugin(BasePlugin):  # type: ignore[misc] # dbt's classes are not typed
+class Plugin(BasePlugin):
     """dbt-duckdb's hooks: it opens one database a process and a cursor for each node."""
 
     def configure_connection(self, conn: DuckDBPyConnection) -> None:

@@ -53,7 +53,7 @@ class Table(msgspec.Struct, frozen=True, omit_defaults=True):
         return tuple(p for p in self.partitions if p.label in labels)
 
 
-class Tests(msgspec.Struct, frozen=True):
+class AuditCounts(msgspec.Struct, frozen=True):
     """How many audit tests a release passed, and how many warned."""
 
     passed: int
@@ -84,7 +84,7 @@ class Manifest(msgspec.Struct, frozen=True):
     """Latest event time by source, UTC."""
     settled_through: dt.date | None
     tables: dict[str, Table]
-    tests: Tests
+    tests: AuditCounts
     changed: dict[str, int] = {}
     """Partitions written for this release, by table."""
     quarantined: dict[str, dict[str, int]] = {}

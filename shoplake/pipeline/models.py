@@ -23,7 +23,7 @@ class Spread:
     to_latest: bool = False
     """Every day from the first touched one to the latest may change: state is carried forward."""
     since_watermark: str | None = None
-    """Count from this source's previous watermark, if that is earlier: what was still running there changes."""
+    """Count from this source's previous watermark, if that is earlier: what ran there then goes on."""
     while_running: bool = False
     """Earlier partitions whose latest ``span_end`` reaches the first changed day change too."""
 

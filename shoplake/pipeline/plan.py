@@ -204,7 +204,7 @@ class _Planner:
         if spread.while_running and model.span_end:
             grown |= self._still_running(model, min(days))
         if spread.to_latest:
-            grown |= _range(min(grown), max(max(grown), *self._latest_days(model)))
+            grown |= _range(min(grown), max([*grown, *self._latest_days(model)]))
         return grown
 
     def _latest_days(self, model: Model) -> list[dt.date]:

@@ -83,9 +83,12 @@ def _digests(
     names = ", ".join(f"'{file}'" for file in files)
     end = f'max("{model.span_end}")' if model.span_end else "null"
     columns = ", ".join(f'"{column}"' for column in model.columns)
+    source = (
+        f"read_parquet([{names}], encryption_config = {{footer_key: '{key}'}}, "
+        "hive_partitioning = false, filename = true)"
+    )
     rows = con.execute(
-        f"select filename, count(*), sum(hash({columns})::hugeint), {end} from read_parquet([{names}], "
-        f"encryption_config = {{footer_key: '{key}'}}, hive_partitioning = false, filename = true) group by filename"
+        f"select filename, count(*), sum(hash({columns})::hugeint), {end} from {source} group by filename"
     )
     return {row[0]: (row[1], int(row[2]), row[3]) for row in rows.fetchall()}
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from shoplake.errors import AuditFailed
 from shoplake.home import HomePaths, home_lock, require_home
 from shoplake.pipeline import releases
-from shoplake.pipeline.build import BuildOutcome, Project, Step, TestFailure, build, parse
+from shoplake.pipeline.build import AuditFailure, BuildOutcome, Project, Step, build, parse
 from shoplake.pipeline.changes import changes_since
-from shoplake.pipeline.manifest import Manifest, Restatement, Tests
-from shoplake.pipeline.plan import Plan, make_plan
+from shoplake.pipeline.manifest import AuditCounts, Manifest, Restatement
+from shoplake.pipeline.plan import make_plan
 from shoplake.pipeline.publish import collect_tables, discard
 from shoplake.pipeline.workspace import Workspace
 
@@ -34,8 +34,8 @@ class RunReport:
     published: bool = False
     steps: list[Step] = field(default_factory=list)
     watermarks: dict[str, dt.datetime] = field(default_factory=dict)
-    tests: Tests = field(default_factory=lambda: Tests(0, 0))
-    failures: tuple[TestFailure, ...] = ()
+    tests: AuditCounts = field(default_factory=lambda: AuditCounts(0, 0))
+    failures: tuple[AuditFailure, ...] = ()
     files: list[LandedFile] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -51,8 +51,12 @@ class RunReport:
         }
 
 
+def _no_one(_name: str) -> None:
+    """Tell nobody."""
+
+
 def run(
-    settings: Settings, *, full_audit: bool = False, on_step: Callable[[str], None] = lambda name: None
+    settings: Settings, *, full_audit: bool = False, on_step: Callable[[str], None] = _no_one
 ) -> RunReport:
     """Land the landing folders, then build, audit and publish what that touched.
 
@@ -174,7 +178,7 @@ def _usable(last: Manifest | None, project: Project, settings: Settings) -> Mani
     return last
 
 
-def _explain(failures: tuple[TestFailure, ...], snapshot: LedgerSnapshot) -> str:
+def _explain(failures: tuple[AuditFailure, ...], snapshot: LedgerSnapshot) -> str:
     """Say which rows of which file broke which test."""
     files = snapshot.file_names()
     lines = [f"{len(failures)} audit test(s) failed:"]

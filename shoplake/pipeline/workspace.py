@@ -46,7 +46,8 @@ class Workspace:
 
     def __post_init__(self) -> None:
         """Start unprepared: the database appears with dbt's first connection."""
-        self._lock, self._con = Lock(), None
+        self._lock = Lock()
+        self._con: DuckDBPyConnection | None = None
 
     @property
     def connection(self) -> DuckDBPyConnection:
