@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shoplake.files import fsync_directory, fsync_file
+from shoplake.files import durable_rename
 from shoplake.home import HomePaths
 from shoplake.pipeline.manifest import ALL, Partition, Table
 
@@ -112,7 +111,7 @@ def _place(
     for number, file in enumerate(files):
         suffix = f"-{number}" if number else ""
         name = f"{model.database}/{model.name}/{label}-{content}-k{version}{suffix}.parquet"
-        _move(file, HomePaths(workspace.settings.home).partitions / name)
+        durable_rename(file, HomePaths(workspace.settings.home).partitions / name)
         names.append(name)
     end = max(ends).isoformat() if ends else None
     return Partition(label, content, rows, tuple(names), version, end)
@@ -122,13 +121,6 @@ def content_name(model: Model, rows: int, total: int) -> str:
     """Name a partition by its schema, its number of rows and the sum of their hashes."""
     text = f"{dict(model.columns)}|{rows}|{total}"
     return hashlib.sha256(text.encode()).hexdigest()[:20]
-
-
-def _move(file: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fsync_file(file)
-    os.replace(file, target)
-    fsync_directory(target.parent)
 
 
 def _settle(workspace: Workspace, model: Model, kept: list[Partition]) -> list[Partition]:

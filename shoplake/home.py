@@ -1,0 +1,168 @@
+"""The home folder: where everything lies, how it is made, and the lock that keeps writers apart."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shoplake.errors import HomeError, LockedError
+
+if TYPE_CHECKING:
+    from shoplake.settings import Settings
+
+
+@dataclass(frozen=True)
+class HomePaths:
+    """The places in a home."""
+
+    home: Path
+
+    @property
+    def keys(self) -> Path:
+        """Folder of the key-encryption key and the keyring."""
+        return self.home / "keys"
+
+    @property
+    def store(self) -> Path:
+        """Folder of the operational store."""
+        return self.home / "store"
+
+    @property
+    def landing(self) -> Path:
+        """Folder with one inbox a source."""
+        return self.home / "landing"
+
+    @property
+    def contracts(self) -> Path:
+        """Folder of contracts that add to or override the packaged ones."""
+        return self.home / "contracts"
+
+    @property
+    def lake(self) -> Path:
+        """Folder of the raw, typed rows and the quarantine."""
+        return self.home / "lake"
+
+    @property
+    def partitions(self) -> Path:
+        """Folder of the immutable partitions that releases share."""
+        return self.home / "releases" / "partitions"
+
+    @property
+    def manifests(self) -> Path:
+        """Folder of the release manifests."""
+        return self.home / "releases" / "manifests"
+
+    @property
+    def pointer(self) -> Path:
+        """File that names the release being served."""
+        return self.home / "releases" / "current"
+
+    @property
+    def build(self) -> Path:
+        """Scratch folder: what a build writes before it is published, and spill files."""
+        return self.home / "build"
+
+    @property
+    def lock(self) -> Path:
+        """File whose lock a writer holds."""
+        return self.home / "lock"
+
+    def folders(self) -> tuple[Path, ...]:
+        """List every folder of a complete home."""
+        return (
+            self.keys,
+            self.store,
+            self.landing,
+            self.contracts,
+            self.lake,
+            self.partitions,
+            self.manifests,
+            self.build,
+        )
+
+
+def init_home(settings: Settings) -> None:
+    """Make the home: folders only the owner may enter, keys, operational store. A second call changes nothing.
+
+    Raises:
+        HomeError: the folder cannot be made or written.
+        KeyAccessError: there are keys already and they cannot be opened.
+
+    """
+    from shoplake.contracts import load_contracts
+    from shoplake.keys.keyring import Keyring
+    from shoplake.store.engine import open_store
+
+    paths = HomePaths(settings.home)
+    try:
+        for folder in (settings.home, *paths.folders()):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for source in load_contracts(settings):
+            (paths.landing / source).mkdir(exist_ok=True, mode=0o700)
+        paths.lock.touch(mode=0o600)
+    except OSError as error:
+        raise HomeError(
+            f"The home {settings.home} cannot be made: {error.strerror}.",
+            hint="Choose another folder by SHOPLAKE_HOME or --home.",
+        ) from error
+    with home_lock(settings, wait_seconds=30):
+        keyring = Keyring.open(settings) if Keyring.exists(settings) else Keyring.create(settings)
+        open_store(settings, keyring, migrate=True).close()
+
+
+def require_home(settings: Settings) -> None:
+    """Check that the home has been made.
+
+    Raises:
+        HomeError: it has not.
+
+    """
+    from shoplake.keys.keyring import Keyring
+
+    if not Keyring.exists(settings):
+        raise HomeError(
+            f"{settings.home} is not a shoplake home yet.",
+            hint="Call `shoplake init` first, or name another home by SHOPLAKE_HOME or --home.",
+        )
+
+
+@contextmanager
+def home_lock(settings: Settings, *, wait_seconds: float = 0) -> Iterator[None]:
+    """Hold the home's writer lock; the kernel releases it when the process ends, however it ends.
+
+    Raises:
+        LockedError: another process holds it and did not let go within ``wait_seconds``.
+
+    """
+    path = HomePaths(settings.home).lock
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _acquire(handle, path, wait_seconds)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _acquire(handle: int, path: Path, wait_seconds: float) -> None:
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                holder = os.pread(handle, 20, 0).decode() or "unknown"
+                raise LockedError(
+                    f"Another shoplake process (pid {holder}) is changing {path.parent}.",
+                    hint="Wait until it has ended, then call again.",
+                ) from None
+            time.sleep(0.1)
+        else:
+            return
