@@ -104,7 +104,8 @@ class Keyring:
         wrapped = self._load()["keys"].get(name, {}).get(str(version))
         if wrapped is None:
             raise KeyAccessError(
-                f"There is no key {name!r} in version {version}.", hint="It may have been retired; see `shoplake keys status`."
+                f"There is no key {name!r} in version {version}.",
+                hint="It may have been retired; see `shoplake keys status`.",
             )
         key = DataKey(name, version, self._unwrap(name, version, wrapped))
         self._cache[name, version] = key

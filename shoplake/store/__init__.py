@@ -1,1 +1,1 @@
-"""placeholder"""
+"""The operational store: ledger of files, quarantine index, person vault, runs."""

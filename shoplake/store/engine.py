@@ -1,0 +1,151 @@
+"""Opens the operational store: SQLCipher in the home, or PostgreSQL by URL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shoplake.errors import HomeError, KeyAccessError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from shoplake.keys.keyring import DataKey, Keyring
+    from shoplake.settings import Settings
+
+KEY_NAME = "store"
+BUSY_MILLISECONDS = 30_000
+
+
+class Store:
+    """An open operational store."""
+
+    def __init__(self, engine: Engine) -> None:
+        """Use an engine; call `open_store` instead."""
+        self.engine = engine
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Read in one consistent snapshot."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Write in one transaction: all of it is durable when the block ends, or none of it."""
+        from sqlalchemy import text
+
+        with self.engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                connection.execute(text("begin immediate"))
+            try:
+                yield connection
+            except BaseException:
+                connection.rollback()
+                raise
+            connection.commit()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+
+def open_store(settings: Settings, keyring: Keyring, *, migrate: bool = False) -> Store:
+    """Open the store; bring its tables up to date when asked to, or when they are behind.
+
+    Raises:
+        KeyAccessError: the store does not open under its key.
+        HomeError: the store does not exist or cannot be reached.
+
+    """
+    from sqlalchemy.exc import DatabaseError, OperationalError
+
+    path = settings.home / "store" / "operations.db"
+    if not settings.store_url and not migrate and not path.exists():
+        raise HomeError(f"There is no operational store at {path}.", hint="Call `shoplake init`.")
+    store = Store(_postgres(settings.store_url) if settings.store_url else _sqlcipher(path, keyring))
+    try:
+        if migrate or not _is_current(store):
+            _migrate(store)
+    except OperationalError as error:
+        store.close()
+        raise HomeError(
+            f"The operational store cannot be opened: {error.orig}", hint="Is it reachable, and not locked?"
+        ) from error
+    except DatabaseError as error:
+        store.close()
+        raise KeyAccessError(
+            "The operational store does not open under its key.", hint="Restore the home from its backup."
+        ) from error
+    return store
+
+
+def _postgres(url: str) -> Engine:
+    from sqlalchemy import create_engine
+
+    return create_engine(url, isolation_level="REPEATABLE READ", pool_pre_ping=True)
+
+
+def _sqlcipher(path: Path, keyring: Keyring) -> Engine:
+    import sqlcipher3.dbapi2
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import QueuePool
+
+    versions = sorted(keyring.versions(KEY_NAME), reverse=True) or [keyring.current(KEY_NAME).version]
+    keys = [keyring.get(KEY_NAME, version) for version in versions]
+    # SQLAlchemy's own SQLCipher dialect wants the key in the URL; the driver is sqlite's in all else.
+    return create_engine(
+        "sqlite://",
+        module=sqlcipher3.dbapi2,
+        creator=lambda: _connect(path, keys),
+        poolclass=QueuePool,
+        pool_size=4,
+    )
+
+
+def _connect(path: Path, keys: list[DataKey]) -> Any:  # noqa: ANN401 - the driver is not typed
+    """Open the file under the newest key that fits: a rekey that was cut off leaves it under the older one."""
+    import sqlcipher3
+
+    for number, key in enumerate(keys, start=1):
+        connection = sqlcipher3.connect(str(path), isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute(f"pragma key = \"x'{key.secret.hex()}'\"")
+            connection.execute("pragma journal_mode = wal").fetchone()
+            connection.execute("pragma synchronous = full")
+            connection.execute("pragma foreign_keys = on")
+            connection.execute(f"pragma busy_timeout = {BUSY_MILLISECONDS}")
+        except sqlcipher3.DatabaseError as error:
+            connection.close()
+            if isinstance(error, sqlcipher3.OperationalError) or number == len(keys):
+                raise
+        else:
+            return connection
+    raise AssertionError("a store has at least one key")
+
+
+def _is_current(store: Store) -> bool:
+    from sqlalchemy import text
+    from sqlalchemy.exc import OperationalError, ProgrammingError
+
+    from shoplake.store.migrations import HEAD
+
+    with store.reading() as connection:
+        try:
+            return connection.execute(text("select version_num from alembic_version")).scalar() == HEAD
+        except (OperationalError, ProgrammingError):
+            return False
+
+
+def _migrate(store: Store) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with store.engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.commit()

@@ -1,0 +1,4 @@
+"""Alembic migrations of the operational store."""
+
+HEAD = "0001"
+"""The newest revision; a test holds it to the scripts."""

@@ -1,0 +1,153 @@
+"""The tables of the operational store (SQLAlchemy Core); Alembic migrations make them."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData()
+
+source_file = Table(
+    "source_file",
+    metadata,
+    Column("file_id", String(20), primary_key=True),
+    Column("source", String(64), nullable=False),
+    Column("logical_name", Text, nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("retired_sequence", BigInteger),
+    Column("rows_read", BigInteger, nullable=False),
+    Column("rows_landed", BigInteger, nullable=False),
+    Column("rows_quarantined", BigInteger, nullable=False),
+    Column("rows_duplicate", BigInteger, nullable=False),
+    Column("rows_repaired", BigInteger, nullable=False),
+    Column("warnings", JSON, nullable=False),
+    Column("repairs", JSON, nullable=False),
+    Column("reasons", JSON, nullable=False),
+    Column("drift", JSON, nullable=False),
+    Column("contract_version", String(32), nullable=False),
+    Column("format", String(16), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("min_event_at", DateTime),
+    Column("max_event_at", DateTime),
+    Column("landed_at", DateTime, nullable=False),
+    Column("error", Text),
+    Column("object_name", String(80)),
+    Index("source_file_by_name", "source", "logical_name"),
+    Index("source_file_by_sequence", "sequence"),
+    Index("source_file_by_retirement", "retired_sequence"),
+)
+"""One row a file version that was offered: what it held and what became of it."""
+
+file_day = Table(
+    "file_day",
+    metadata,
+    Column("file_id", String(20), ForeignKey("source_file.file_id"), primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("rows", BigInteger, nullable=False),
+)
+"""UTC days of the event times in a landed file."""
+
+file_object = Table(
+    "file_object",
+    metadata,
+    Column("file_id", String(20), ForeignKey("source_file.file_id"), primary_key=True),
+    Column("object_name", String(80), primary_key=True),
+    Index("file_object_by_object", "object_name"),
+)
+"""Lake objects that hold rows of a file: one from landing, more from replays of its quarantine."""
+
+lake_object = Table(
+    "lake_object",
+    metadata,
+    Column("name", String(80), primary_key=True),
+    Column("source", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("key_version", Integer, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+)
+"""An encrypted Parquet file in the lake: ``rows`` or ``quarantine``."""
+
+quarantine_row = Table(
+    "quarantine_row",
+    metadata,
+    Column("quarantine_id", Integer, primary_key=True, autoincrement=True),
+    Column("file_id", String(20), ForeignKey("source_file.file_id"), nullable=False),
+    Column("source", String(64), nullable=False),
+    Column("line", BigInteger, nullable=False),
+    Column("reasons", JSON, nullable=False),
+    Column("object_name", String(80), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("edited", Boolean, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Index("quarantine_row_by_file", "file_id"),
+    Index("quarantine_row_by_status", "status", "source"),
+)
+"""Index of quarantined rows; the raw line itself lies in the encrypted quarantine object."""
+
+restatement = Table(
+    "restatement",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("source", String(64), nullable=False),
+    Column("logical_name", Text, nullable=False),
+    Column("old_file_id", String(20), nullable=False),
+    Column("new_file_id", String(20), nullable=False),
+    Column("rows_added", BigInteger, nullable=False),
+    Column("rows_removed", BigInteger, nullable=False),
+    Column("rows_changed", BigInteger, nullable=False),
+    Column("net_sales_moved", Text),
+    Column("at", DateTime, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+)
+"""What changed when a file came again with other content."""
+
+person = Table(
+    "person",
+    metadata,
+    Column("lookup", LargeBinary(32), primary_key=True),
+    Column("pseudonym", String(24), nullable=False, unique=True),
+    Column("sealed_identifier", LargeBinary, nullable=False),
+    Column("sealed_text_key", LargeBinary, nullable=False),
+    Column("created_at", DateTime, nullable=False),
+)
+"""The person vault: keyed hash of an identifier to its random pseudonym, all else sealed."""
+
+pipeline_run = Table(
+    "pipeline_run",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("started_at", DateTime, nullable=False),
+    Column("finished_at", DateTime),
+    Column("status", String(16), nullable=False),
+    Column("release_id", String(40)),
+    Column("detail", JSON, nullable=False),
+)
+"""One row a run of the pipeline."""
+
+change = Table(
+    "change",
+    metadata,
+    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("at", DateTime, nullable=False),
+)
+"""Numbers the commits of the ledger: a release knows up to which one it reaches."""
