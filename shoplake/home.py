@@ -29,6 +29,11 @@ class HomePaths:
         return self.home / "keys"
 
     @property
+    def keyring(self) -> Path:
+        """File of the wrapped data keys; a home without it has not been made yet."""
+        return self.keys / "keyring.json"
+
+    @property
     def store(self) -> Path:
         """Folder of the operational store."""
         return self.home / "store"
@@ -87,35 +92,6 @@ class HomePaths:
         )
 
 
-def init_home(settings: Settings) -> None:
-    """Make the home: folders only the owner may enter, keys, operational store. A second call changes nothing.
-
-    Raises:
-        HomeError: the folder cannot be made or written.
-        KeyAccessError: there are keys already and they cannot be opened.
-
-    """
-    from shoplake.contracts import load_contracts
-    from shoplake.keys.keyring import Keyring
-    from shoplake.store.engine import open_store
-
-    paths = HomePaths(settings.home)
-    try:
-        for folder in (settings.home, *paths.folders()):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for source in load_contracts(settings):
-            (paths.landing / source).mkdir(exist_ok=True, mode=0o700)
-        paths.lock.touch(mode=0o600)
-    except OSError as error:
-        raise HomeError(
-            f"The home {settings.home} cannot be made: {error.strerror}.",
-            hint="Choose another folder by SHOPLAKE_HOME or --home.",
-        ) from error
-    with home_lock(settings, wait_seconds=30):
-        keyring = Keyring.open(settings) if Keyring.exists(settings) else Keyring.create(settings)
-        open_store(settings, keyring, migrate=True).close()
-
-
 def require_home(settings: Settings) -> None:
     """Check that the home has been made.
 
@@ -123,9 +99,7 @@ def require_home(settings: Settings) -> None:
         HomeError: it has not.
 
     """
-    from shoplake.keys.keyring import Keyring
-
-    if not Keyring.exists(settings):
+    if not HomePaths(settings.home).keyring.is_file():
         raise HomeError(
             f"{settings.home} is not a shoplake home yet.",
             hint="Call `shoplake init` first, or name another home by SHOPLAKE_HOME or --home.",

@@ -55,9 +55,7 @@ def query(
         cursor = con.execute(sql, list(parameters))
         found = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
     except duckdb.Error as error:
-        raise QueryError(
-            str(error), hint="`shoplake releases show` lists the tables and their columns."
-        ) from error
+        raise QueryError(str(error), hint="`shoplake releases show` lists the tables and their columns.") from error
     finally:
         description = con.description or []
         con.close()

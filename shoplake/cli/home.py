@@ -16,14 +16,13 @@ def init(home: Path | None) -> None:
     Example:
       SHOPLAKE_HOME=/srv/lake shoplake init
     """
-    from shoplake.home import HomePaths, init_home
+    from shoplake.home import HomePaths
+    from shoplake.pipeline.init import init_home
     from shoplake.settings import load_settings
 
     settings = load_settings(home)
     init_home(settings)
     paths = HomePaths(settings.home)
     click.echo(f"Home: {settings.home}")
-    click.echo(
-        f"Keys: {paths.keys} (back this folder up apart from the rest: without it nothing can be read)"
-    )
+    click.echo(f"Keys: {paths.keys} (back this folder up apart from the rest: without it nothing can be read)")
     click.echo(f"Drop files into {paths.landing}/<source>/ and call `shoplake run`.")

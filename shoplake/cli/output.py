@@ -31,11 +31,7 @@ def format_option(command: F) -> F:
 def plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON can hold
     """Give the JSON form of a value; money stays exact to its last digit."""
     if isinstance(value, decimal.Decimal):
-        return (
-            int(value)
-            if value == value.to_integral_value() and value.as_tuple().exponent == 0
-            else float(value)
-        )
+        return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
     if isinstance(value, dt.datetime):
         return value.isoformat() + ("" if value.tzinfo else "Z")
     if isinstance(value, dt.date | dt.time):
@@ -49,9 +45,7 @@ def plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON can hold
 
 def print_json(value: object) -> None:
     """Print one JSON document."""
-    click.echo(
-        json.dumps(value, default=plain, indent=None if not sys.stdout.isatty() else 2, allow_nan=False)
-    )
+    click.echo(json.dumps(value, default=plain, indent=None if not sys.stdout.isatty() else 2, allow_nan=False))
 
 
 def print_rows(

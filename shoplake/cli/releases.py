@@ -93,9 +93,7 @@ def diff(home: Path | None, before: str, after: str | None, style: str) -> None:
     if style == "json":
         print_json(result.as_dict())
         return
-    print_rows(
-        result.tables, style, title=f"{result.before} -> {result.after}", empty="The tables are the same."
-    )
+    print_rows(result.tables, style, title=f"{result.before} -> {result.after}", empty="The tables are the same.")
     if style == "table" and result.restatements:
         print_rows(result.restatements, style, title="Restated files")
 
@@ -121,6 +119,4 @@ def prune(home: Path | None, keep: int, style: str) -> None:
     if style == "json":
         print_json({"removed": removed, "files_removed": files})
     else:
-        print_rows(
-            [{"release": r} for r in removed], style, title="Removed", empty="No release was old enough."
-        )
+        print_rows([{"release": r} for r in removed], style, title="Removed", empty="No release was old enough.")

@@ -38,8 +38,6 @@ def run(home: Path | None, full_audit: bool, style: str) -> None:
     print_rows(result["steps"], style, columns=["name", "seconds", "rows"])
     if style == "table":
         marks = ", ".join(f"{source} {mark}" for source, mark in result["watermarks"].items())
-        click.echo(
-            f"Tests: {report.tests.passed} passed, {report.tests.failed} failed. Data up to: {marks or '-'}"
-        )
+        click.echo(f"Tests: {report.tests.passed} passed, {report.tests.failed} failed. Data up to: {marks or '-'}")
         word = "Published release" if report.published else "Nothing new; serving release"
         click.echo(f"{word} {report.release}.")

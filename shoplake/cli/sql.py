@@ -14,9 +14,7 @@ SHOWN_ROWS = 1000
 @click.command()
 @click.argument("statement")
 @click.option("--release", help="Ask this release instead of the current one.")
-@click.option(
-    "--limit", type=click.IntRange(min=1), help=f"Most rows to print [default: {SHOWN_ROWS} in tables]."
-)
+@click.option("--limit", type=click.IntRange(min=1), help=f"Most rows to print [default: {SHOWN_ROWS} in tables].")
 @format_option
 @click.pass_obj
 def sql(home: Path | None, statement: str, release: str | None, limit: int | None, style: str) -> None:

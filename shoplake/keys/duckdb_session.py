@@ -19,9 +19,7 @@ WRITE = "format parquet, compression zstd, compression_level 1, parquet_version 
 """Level 1 and V2 encodings: measured a third faster to write than the defaults, and smaller."""
 
 
-def connect(
-    settings: Settings, *, threads: int | None = None, memory_limit: str | None = None
-) -> DuckDBPyConnection:
+def connect(settings: Settings, *, threads: int | None = None, memory_limit: str | None = None) -> DuckDBPyConnection:
     """Open an in-memory database that can write encrypted Parquet and spills only encrypted.
 
     Raises:

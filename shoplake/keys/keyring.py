@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoplake.errors import KeyAccessError
 from shoplake.files import durable_write
+from shoplake.home import HomePaths
 from shoplake.keys.providers import KEY_BYTES, KeyProvider, provider
 
 if TYPE_CHECKING:
@@ -41,11 +42,6 @@ class Keyring:
         self._path, self._kek, self._provider = path, kek, keys
         self._cache: dict[tuple[str, int], DataKey] = {}
 
-    @staticmethod
-    def exists(settings: Settings) -> bool:
-        """Say whether the home has a keyring."""
-        return _path(settings).is_file()
-
     @classmethod
     def create(cls, settings: Settings) -> Keyring:
         """Make the key-encryption key and an empty keyring.
@@ -56,7 +52,7 @@ class Keyring:
         """
         keys = provider(settings)
         keys.create()
-        ring = cls(_path(settings), keys.load(), keys)
+        ring = cls(HomePaths(settings.home).keyring, keys.load(), keys)
         with ring._locked():
             if not ring._path.exists():
                 ring._save({"keys": {CHECK: {"1": ring._wrap(CHECK, 1, secrets.token_bytes(KEY_BYTES))}}})
@@ -70,7 +66,7 @@ class Keyring:
             KeyAccessError: the key-encryption key or the keyring is missing, damaged or does not fit.
 
         """
-        keys, path = provider(settings), _path(settings)
+        keys, path = provider(settings), HomePaths(settings.home).keyring
         if not path.is_file():
             raise KeyAccessError(f"There is no keyring at {path}.", hint="Call `shoplake init`.")
         error: KeyAccessError | None = None
@@ -209,7 +205,3 @@ class Keyring:
             yield
         finally:
             os.close(handle)
-
-
-def _path(settings: Settings) -> Path:
-    return settings.home / "keys" / "keyring.json"

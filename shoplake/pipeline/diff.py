@@ -53,11 +53,7 @@ def compare(settings: Settings, before: str, after: str | None = None) -> Releas
         }
         for name, labels in changed.items()
     ]
-    between = [
-        releases.load(settings, r)
-        for r in releases.list_ids(settings)
-        if old.release_id < r <= new.release_id
-    ]
+    between = [releases.load(settings, r) for r in releases.list_ids(settings) if old.release_id < r <= new.release_id]
     return ReleaseDiff(old.release_id, new.release_id, tables, [_as_row(r) for r in _restated(between)])
 
 

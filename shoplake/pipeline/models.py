@@ -80,9 +80,7 @@ class ModelGraph:
 
         """
         models = {
-            node.name: _model(node)
-            for node in manifest.nodes.values()
-            if getattr(node, "resource_type", "") == "model"
+            node.name: _model(node) for node in manifest.nodes.values() if getattr(node, "resource_type", "") == "model"
         }
         return cls(models)
 

@@ -136,9 +136,7 @@ def _range(first: dt.date, last: dt.date) -> Days:
 
 
 class _Planner:
-    def __init__(
-        self, graph: ModelGraph, changes: Changes, last: Manifest | None, settled: dt.date | None
-    ) -> None:
+    def __init__(self, graph: ModelGraph, changes: Changes, last: Manifest | None, settled: dt.date | None) -> None:
         self.graph, self.changes, self.last, self.settled = graph, changes, last, settled
         self.tables: Mapping[str, Table] = last.tables if last else {}
 
@@ -183,9 +181,7 @@ class _Planner:
     def _all_days(self, model: Model) -> Days:
         known = self.tables[model.name].partitions if model.name in self.tables else ()
         days = {day for partition in known for day in partition.days()}
-        return frozenset(
-            days | {d for s in self._lake_roots(model) for d in self.changes.all_days.get(s, ())}
-        )
+        return frozenset(days | {d for s in self._lake_roots(model) for d in self.changes.all_days.get(s, ())})
 
     def _lake_roots(self, model: Model) -> set[str]:
         roots = set(model.sources)

@@ -36,11 +36,7 @@ def collect_tables(
     written: dict[str, int] = {}
     for model in workspace.graph.tables():
         before = last.tables.get(model.name) if last else None
-        kept = [
-            p
-            for p in (before.partitions if before else ())
-            if not workspace.plan.rebuilds(p.label, model.name)
-        ]
+        kept = [p for p in (before.partitions if before else ()) if not workspace.plan.rebuilds(p.label, model.name)]
         fresh = _take(workspace, model, before)
         fresh += _settle(workspace, model, kept)
         known = {p.content for p in before.partitions} if before else set()
@@ -67,9 +63,7 @@ def _take(workspace: Workspace, model: Model, before: Table | None) -> list[Part
         return []
     known = {p.label: p for p in before.partitions} if before else {}
     digests = _digests(workspace.connection, workspace, model, [f for group in files.values() for f in group])
-    return [
-        _place(workspace, model, label, group, digests, known.get(label)) for label, group in files.items()
-    ]
+    return [_place(workspace, model, label, group, digests, known.get(label)) for label, group in files.items()]
 
 
 def _digests(

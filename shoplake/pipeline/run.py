@@ -44,9 +44,7 @@ class RunReport:
             "release": self.release,
             "published": self.published,
             "steps": [{"name": s.name, "seconds": round(s.seconds, 3), "rows": s.rows} for s in self.steps],
-            "watermarks": {
-                source: mark.isoformat() + "Z" for source, mark in sorted(self.watermarks.items())
-            },
+            "watermarks": {source: mark.isoformat() + "Z" for source, mark in sorted(self.watermarks.items())},
             "tests": {"passed": self.tests.passed, "failed": self.tests.failed},
         }
 
@@ -55,9 +53,7 @@ def _no_one(_name: str) -> None:
     """Tell nobody."""
 
 
-def run(
-    settings: Settings, *, full_audit: bool = False, on_step: Callable[[str], None] = _no_one
-) -> RunReport:
+def run(settings: Settings, *, full_audit: bool = False, on_step: Callable[[str], None] = _no_one) -> RunReport:
     """Land the landing folders, then build, audit and publish what that touched.
 
     Args:
@@ -104,9 +100,7 @@ def _release(
         snapshot = ledger.snapshot()
         last = _usable(releases.current(settings), project, settings)
         changes = changes_since(settings, snapshot, last)
-        plan = make_plan(
-            project.graph, changes, last, settle_after_days=settings.settle_after_days, full=full_audit
-        )
+        plan = make_plan(project.graph, changes, last, settle_after_days=settings.settle_after_days, full=full_audit)
     report.watermarks = dict(changes.watermarks)
     if last is not None and not changes and not full_audit:
         report.release, report.tests = last.release_id, last.tests
@@ -162,9 +156,7 @@ def _manifest(
         changed=changed,
         quarantined=ledger.open_quarantine_by_day(),
         restatements=tuple(
-            Restatement(
-                r.source, r.logical_name, r.rows_added, r.rows_removed, r.rows_changed, r.net_sales_moved
-            )
+            Restatement(r.source, r.logical_name, r.rows_added, r.rows_removed, r.rows_changed, r.net_sales_moved)
             for r in ledger.restatements()
             if r.sequence > sequence
         ),
@@ -183,9 +175,7 @@ def _explain(failures: tuple[AuditFailure, ...], snapshot: LedgerSnapshot) -> st
     files = snapshot.file_names()
     lines = [f"{len(failures)} audit test(s) failed:"]
     for failure in failures:
-        lines.append(
-            f"  {failure.test} on {failure.table}: {failure.failures} row(s). {failure.message}".rstrip()
-        )
+        lines.append(f"  {failure.test} on {failure.table}: {failure.failures} row(s). {failure.message}".rstrip())
         for row in failure.rows[:5]:
             where = (
                 f"{files.get(row['_file_id'], row['_file_id'])} line {row.get('_line')}: "

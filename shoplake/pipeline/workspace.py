@@ -152,9 +152,7 @@ def _utc_days(days: Iterable[dt.date], timezone: str) -> frozenset[dt.date]:
 
 def _drop_everything(con: DuckDBPyConnection) -> None:
     """Empty a database that dbt kept open from an earlier build in this process."""
-    rows = con.execute(
-        "select schema_name from duckdb_schemas() where database_name = 'memory' and not internal"
-    )
+    rows = con.execute("select schema_name from duckdb_schemas() where database_name = 'memory' and not internal")
     for (schema,) in rows.fetchall():
         if schema != "main":
             con.execute(f'drop schema "{schema}" cascade')

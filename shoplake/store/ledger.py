@@ -138,9 +138,7 @@ class LedgerSnapshot:
 
     def changes_since(self, sequence: int) -> list[FileChange]:
         """List what came and what went after a change number."""
-        added = [
-            FileChange(f.file_id, f.source, "added", f.days) for f in self.files if f.sequence > sequence
-        ]
+        added = [FileChange(f.file_id, f.source, "added", f.days) for f in self.files if f.sequence > sequence]
         return added + [change for change, at, _ in self.retired if at > sequence]
 
     def days(self, source: str) -> frozenset[dt.date]:
@@ -284,9 +282,7 @@ class Ledger:
                 con.execute(update(t.quarantine_row).where(ids.in_(chunk)).values(edited=True))
             if reasons:
                 con.execute(
-                    update(t.quarantine_row)
-                    .where(ids == bindparam("row_id"))
-                    .values(reasons=bindparam("why")),
+                    update(t.quarantine_row).where(ids == bindparam("row_id")).values(reasons=bindparam("why")),
                     [{"row_id": i, "why": list(why)} for i, why in reasons.items()],
                 )
 
@@ -320,9 +316,7 @@ class Ledger:
         """
         with self.store.reading() as con:
             row = con.execute(select(t.source_file).where(t.source_file.c.file_id == file_id)).first()
-            days = con.execute(
-                select(t.file_day.c.day, t.file_day.c.rows).where(t.file_day.c.file_id == file_id)
-            ).all()
+            days = con.execute(select(t.file_day.c.day, t.file_day.c.rows).where(t.file_day.c.file_id == file_id)).all()
         if row is None:
             raise NotFoundError(f"The ledger knows no file {file_id!r}.", hint="See `shoplake lake list`.")
         return _source_file(row, {day: rows for day, rows in days})
@@ -356,9 +350,7 @@ class Ledger:
         """Record that an object is now encrypted under another version of its key."""
         with self.store.writing() as con:
             con.execute(
-                update(t.lake_object)
-                .where(t.lake_object.c.name == name)
-                .values(key_version=key_version, bytes=size)
+                update(t.lake_object).where(t.lake_object.c.name == name).values(key_version=key_version, bytes=size)
             )
 
     def quarantined(
@@ -382,9 +374,7 @@ class Ledger:
             if ids is None:
                 return [_quarantined(row) for row in con.execute(query)]
             found = [
-                row
-                for chunk in _chunks(sorted(ids))
-                for row in con.execute(query.where(q.c.quarantine_id.in_(chunk)))
+                row for chunk in _chunks(sorted(ids)) for row in con.execute(query.where(q.c.quarantine_id.in_(chunk)))
             ]
         return [_quarantined(row) for row in found]
 
@@ -415,9 +405,7 @@ class Ledger:
         with self.store.writing() as con:
             return int(con.execute(insert(t.pipeline_run).values(values)).inserted_primary_key[0])
 
-    def finish_run(
-        self, run_id: int, *, status: str, release_id: str | None, detail: Mapping[str, Any]
-    ) -> None:
+    def finish_run(self, run_id: int, *, status: str, release_id: str | None, detail: Mapping[str, Any]) -> None:
         """Record how a run ended."""
         values = {"finished_at": _now(), "status": status, "release_id": release_id, "detail": dict(detail)}
         with self.store.writing() as con:
@@ -427,9 +415,7 @@ class Ledger:
         """Say whether an earlier run was cut off, and note it as ended. Call under the home's lock."""
         running = t.pipeline_run.c.status == "running"
         with self.store.writing() as con:
-            done = con.execute(
-                update(t.pipeline_run).where(running).values(status="interrupted", finished_at=_now())
-            )
+            done = con.execute(update(t.pipeline_run).where(running).values(status="interrupted", finished_at=_now()))
             return bool(done.rowcount)
 
     def runs(self, limit: int = 20) -> list[dict[str, Any]]:

@@ -17,9 +17,7 @@ def days(*numbers: int, month: int = 3) -> frozenset[dt.date]:
     return frozenset(day(n, month) for n in numbers)
 
 
-def model(
-    name: str, *, parents: tuple[str, ...] = (), sources: tuple[str, ...] = (), **more: object
-) -> Model:
+def model(name: str, *, parents: tuple[str, ...] = (), sources: tuple[str, ...] = (), **more: object) -> Model:
     values = {"database": "warehouse", "is_table": True, "partition_by": "day", "columns": {"day": "DATE"}}
     return Model(name=name, parents=parents, sources=sources, **{**values, **more})  # type: ignore[arg-type]
 
@@ -64,10 +62,7 @@ def release(tables: dict[str, dict[str, str | None]], *, settled: dt.date | None
                 "warehouse",
                 {"day": "DATE"},
                 None if ALL in labels else "day",
-                tuple(
-                    Partition(label, f"c{label}", 1, (f"{name}/{label}",), 1, end)
-                    for label, end in labels.items()
-                ),
+                tuple(Partition(label, f"c{label}", 1, (f"{name}/{label}",), 1, end) for label, end in labels.items()),
             )
             for name, labels in tables.items()
         },
