@@ -1,0 +1,33 @@
+{#
+  The rows of a lake relation, exact duplicates across files counted once (the copy of the smallest file id and line
+  is kept), and `is_conflict` on rows that share their key and UTC day with other content.
+
+  Landing has already looked within each file. So only suspects are compared here: rows of files that share a day with
+  another file, and rows that landing flagged. All others pass straight through in one scan, with no sort and no hash
+  table. `_flags >=` lets Parquet's statistics skip row groups without a flagged row.
+
+  fields: every contract field; key: the contract's key; event_time: decides the day;
+  winner: when given, only the first row of each key in this order stays.
+#}
+{% macro once_each(relation, fields, key, event_time, winner=none) -%}
+  {%- set flagged = '(_flags >= ' ~ var('conflict_bit') ~ ' and (_flags & ' ~ var('conflict_bit') ~ ') <> 0)' -%}
+  (
+    select {{ fields | join(', ') }}, _file_id, _line, false as is_conflict
+    from {{ relation }}
+    where not (_may_repeat or {{ flagged }})
+    union all
+    select {{ fields | join(', ') }}, kept._file_id, kept._line, is_conflict
+    from (
+      select
+        {{ fields | join(', ') }},
+        min({'_file_id': _file_id, '_line': _line}) as kept,
+        count(*) over (partition by {{ key | join(', ') }}, cast({{ event_time }} as date)) > 1 as is_conflict
+      from {{ relation }}
+      where _may_repeat or {{ flagged }}
+      group by {{ fields | join(', ') }}
+      {%- if winner %}
+      qualify row_number() over (partition by {{ key | join(', ') }} order by {{ winner }}) = 1
+      {%- endif %}
+    )
+  )
+{%- endmacro %}
