@@ -12,9 +12,10 @@ from shoplake.cli.output import format_option, print_json, print_rows
 
 @click.command()
 @click.option("--full-audit", is_flag=True, help="Test every partition, not only those touched.")
+@click.option("--rebuild", is_flag=True, help="Make every partition anew from the lake.")
 @format_option
 @click.pass_obj
-def run(home: Path | None, full_audit: bool, style: str) -> None:
+def run(home: Path | None, full_audit: bool, rebuild: bool, style: str) -> None:
     r"""Land what is new in the landing folders, build, audit and publish a release.
 
     A failing audit publishes nothing, leaves the last release and ends with exit code 1.
@@ -30,7 +31,7 @@ def run(home: Path | None, full_audit: bool, style: str) -> None:
         if style == "table" and sys.stderr.isatty():
             click.echo(f"… {name}", err=True)
 
-    report = run_pipeline(load_settings(home), full_audit=full_audit, on_step=announce)
+    report = run_pipeline(load_settings(home), full_audit=full_audit, rebuild=rebuild, on_step=announce)
     result = report.as_dict()
     if style == "json":
         print_json(result)

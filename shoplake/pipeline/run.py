@@ -49,6 +49,12 @@ class RunReport:
         }
 
 
+@dataclass(frozen=True)
+class _Mode:
+    full_audit: bool
+    rebuild: bool
+
+
 def _no_one(_name: str) -> None:
     """Tell nobody."""
 
@@ -59,6 +65,7 @@ def run(settings: Settings, *, full_audit: bool = False, on_step: Callable[[str]
     Args:
         settings: the home to work on.
         full_audit: test every partition, not only those that this run touched.
+        rebuild: make every partition anew from the lake, whatever the last release holds.
         on_step: told the name of each step as it begins.
 
     Raises:
@@ -79,7 +86,7 @@ def run(settings: Settings, *, full_audit: bool = False, on_step: Callable[[str]
             report.files = land_inbox(settings, locked=True)
             step["rows"] = sum(file.rows_landed for file in report.files)
         try:
-            _release(settings, keyring, ledger, report, full_audit, on_step)
+            _release(settings, keyring, ledger, report, _Mode(full_audit, rebuild), on_step)
         except Exception as error:
             ledger.finish_run(run_id, status="failed", release_id=None, detail={"error": str(error)})
             raise
@@ -92,17 +99,17 @@ def _release(
     keyring: Keyring,
     ledger: Ledger,
     report: RunReport,
-    full_audit: bool,
+    mode: _Mode,
     on_step: Callable[[str], None],
 ) -> None:
     with _timed(report, "plan", on_step):
         project = parse(settings)
         snapshot = ledger.snapshot()
-        last = _usable(releases.current(settings), project, settings)
+        last = None if mode.rebuild else _usable(releases.current(settings), project, settings)
         changes = changes_since(settings, snapshot, last)
-        plan = make_plan(project.graph, changes, last, settle_after_days=settings.settle_after_days, full=full_audit)
+        plan = make_plan(project.graph, changes, last, settle_after_days=settings.settle_after_days, full=mode.full_audit)
     report.watermarks = dict(changes.watermarks)
-    if last is not None and not changes and not full_audit:
+    if last is not None and not changes and not mode.full_audit:
         report.release, report.tests = last.release_id, last.tests
         return
     workspace = Workspace(

@@ -1,0 +1,1 @@
+"""All tests, in the folders of what they test."""

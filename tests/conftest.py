@@ -1,0 +1,30 @@
+"""What every test may use: a home of its own, made as a user makes one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shoplake.settings import Settings, load_settings
+
+
+@pytest.fixture
+def make_home(tmp_path: Path) -> Callable[..., Settings]:
+    """Give a function that makes another home, with changed settings where given."""
+    from shoplake.pipeline.init import init_home
+
+    def make(name: str = "home", **changes: Any) -> Settings:
+        settings = load_settings(tmp_path / name).model_copy(update=changes)
+        init_home(settings)
+        return settings
+
+    return make
+
+
+@pytest.fixture
+def settings(make_home: Callable[..., Settings]) -> Settings:
+    """Give a fresh home."""
+    return make_home()
