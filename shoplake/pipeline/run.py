@@ -107,7 +107,9 @@ def _release(
         snapshot = ledger.snapshot()
         last = None if mode.rebuild else _usable(releases.current(settings), project, settings)
         changes = changes_since(settings, snapshot, last)
-        plan = make_plan(project.graph, changes, last, settle_after_days=settings.settle_after_days, full=mode.full_audit)
+        plan = make_plan(
+            project.graph, changes, last, settle_after_days=settings.settle_after_days, full=mode.full_audit
+        )
     report.watermarks = dict(changes.watermarks)
     if last is not None and not changes and not mode.full_audit:
         report.release, report.tests = last.release_id, last.tests

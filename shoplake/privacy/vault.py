@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select, update
 
 from shoplake.errors import KeyAccessError
 from shoplake.store.tables import person
@@ -175,3 +175,25 @@ def _unseal(keyring: Keyring, lookup: bytes, sealed: bytes) -> bytes:
         return AESGCM(key.secret).decrypt(nonce, data, lookup)
     except InvalidTag as error:
         raise KeyAccessError("A person's row in the vault is damaged.", hint="Restore the store.") from error
+
+
+def reseal(store: Store, keyring: Keyring) -> int:
+    """Seal every person's row under the newest key; give the number of rows that were under an older one."""
+    newest = keyring.current(SEALING_KEY)
+    prefix = newest.version.to_bytes(4, "big")
+    with store.writing() as con:
+        rows = con.execute(select(person.c.lookup, person.c.sealed_identifier, person.c.sealed_text_key)).all()
+        old = [[bytes(value) for value in row] for row in rows if bytes(row.sealed_identifier)[:4] != prefix]
+        values = [
+            {
+                "of": lookup,
+                "identifier": _seal(newest, lookup, _unseal(keyring, lookup, identifier)),
+                "text_key": _seal(newest, lookup, _unseal(keyring, lookup, text_key)),
+            }
+            for lookup, identifier, text_key in old
+        ]
+        if values:
+            statement = update(person).where(person.c.lookup == bindparam("of"))
+            columns = {"sealed_identifier": bindparam("identifier"), "sealed_text_key": bindparam("text_key")}
+            con.execute(statement.values(columns), values)
+    return len(values)

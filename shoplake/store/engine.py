@@ -82,6 +82,23 @@ def open_store(settings: Settings, keyring: Keyring, *, migrate: bool = False) -
     return store
 
 
+def rekey_store(settings: Settings, keyring: Keyring) -> None:
+    """Encrypt the SQLCipher file under the newest key; SQLCipher does it in one transaction.
+
+    Cut off before that transaction ended, the file is still under the older key, which `open_store` tries too.
+    """
+    path = settings.home / "store" / "operations.db"
+    if settings.store_url:
+        return
+    versions = sorted(keyring.versions(KEY_NAME), reverse=True)
+    connection = _connect(path, [keyring.get(KEY_NAME, version) for version in versions])
+    try:
+        connection.execute(f"pragma rekey = \"x'{keyring.current(KEY_NAME).secret.hex()}'\"")
+        connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+    finally:
+        connection.close()
+
+
 def _postgres(url: str) -> Engine:
     from sqlalchemy import create_engine
 
@@ -112,6 +129,7 @@ def _connect(path: Path, keys: list[DataKey]) -> Any:  # noqa: ANN401 - the driv
     for number, key in enumerate(keys, start=1):
         connection = sqlcipher3.connect(str(path), isolation_level=None, check_same_thread=False)
         try:
+            connection.execute("pragma cipher_log_level = none")
             connection.execute(f"pragma key = \"x'{key.secret.hex()}'\"")
             connection.execute("pragma journal_mode = wal").fetchone()
             connection.execute("pragma synchronous = full")

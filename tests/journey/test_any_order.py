@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings as hypothesis_settings, strategies as st
-
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from shoplake.lake.landing import land
+
 from shoplake.pipeline.init import init_home
 from shoplake.pipeline.run import run
 from shoplake.settings import Settings, load_settings

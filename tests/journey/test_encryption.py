@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from shoplake.lake.landing import land
 
 from shoplake.access.sql import query
 from shoplake.errors import KeyAccessError
-from shoplake.lake.landing import land
 from shoplake.pipeline.rotation import rotate
 from shoplake.pipeline.run import run
 from shoplake.settings import Settings

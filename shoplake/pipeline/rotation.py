@@ -1,0 +1,181 @@
+"""Gives a home new keys: at once for what is written next, then file by file for what is there.
+
+Each step leaves the home whole, and each is skipped when it has been done: a rotation that was cut off goes on where
+it stopped when it is called again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from shoplake.files import durable_rename
+from shoplake.home import HomePaths, home_lock, require_home
+from shoplake.keys.keyring import Keyring
+from shoplake.pipeline import releases
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from shoplake.pipeline.manifest import Manifest, Partition
+    from shoplake.settings import Settings
+    from shoplake.store.ledger import LakeObject, Ledger
+
+LOOKUP_KEY = "vault_lookup"
+"""Stays: persons are found by hashes under it, and it opens nothing."""
+
+
+def rotate(settings: Settings) -> dict[str, Any]:
+    """Wrap all keys anew and encrypt every file under new data keys; readers go on meanwhile.
+
+    Returns:
+        Counts: ``keys``, ``lake_objects``, ``partitions``, ``persons``.
+
+    Raises:
+        LockedError: another process is changing the home.
+        KeyAccessError: the present keys do not open the home.
+
+    """
+    require_home(settings)
+    with home_lock(settings):
+        keyring = Keyring.open(settings)
+        names = [name for name in keyring.names() if name != LOOKUP_KEY]
+        keyring.rotate_wrapping()
+        keyring.new_versions([name for name in names if len(keyring.versions(name)) == 1])
+        persons, objects = _store_and_lake(settings, keyring)
+        partitions = _partitions(settings, keyring)
+        for name in names:
+            for version in keyring.versions(name)[:-1]:
+                keyring.retire(name, version)
+    return {"keys": len(names), "lake_objects": objects, "partitions": partitions, "persons": persons}
+
+
+def key_status(settings: Settings) -> list[dict[str, Any]]:
+    """List each data key with its versions and the number of files under each."""
+    from shoplake.lake.objects import lake_key
+    from shoplake.store.engine import open_store
+    from shoplake.store.ledger import Ledger
+
+    require_home(settings)
+    keyring = Keyring.open(settings)
+    files: Counter[tuple[str, int]] = Counter()
+    store = open_store(settings, keyring)
+    files.update((lake_key(o.source), o.key_version) for o in Ledger(store).objects())
+    store.close()
+    manifests = [releases.load(settings, release_id) for release_id in releases.list_ids(settings)]
+    seen = {
+        (table.database, partition.key_version, file)
+        for manifest in manifests
+        for table in manifest.tables.values()
+        for partition in table.partitions
+        for file in partition.files
+    }
+    files.update((database, version) for database, version, _ in seen)
+    return [
+        {
+            "key": name,
+            "version": version,
+            "is_current": version == max(keyring.versions(name)),
+            "files": files[name, version],
+        }
+        for name in keyring.names()
+        for version in keyring.versions(name)
+    ]
+
+
+def _store_and_lake(settings: Settings, keyring: Keyring) -> tuple[int, int]:
+    from shoplake.keys.duckdb_session import connect
+    from shoplake.lake.objects import lake_key
+    from shoplake.privacy.vault import reseal
+    from shoplake.store.engine import open_store, rekey_store
+    from shoplake.store.ledger import Ledger
+
+    rekey_store(settings, keyring)
+    store = open_store(settings, keyring)
+    con = connect(settings)
+    try:
+        persons, ledger = reseal(store, keyring), Ledger(store)
+        old = [o for o in ledger.objects() if o.key_version != keyring.current(lake_key(o.source)).version]
+        for lake_object in old:
+            _encrypt_object(settings, keyring, con, ledger, lake_object)
+    finally:
+        con.close()
+        store.close()
+    return persons, len(old)
+
+
+def _encrypt_object(
+    settings: Settings, keyring: Keyring, con: DuckDBPyConnection, ledger: Ledger, lake_object: LakeObject
+) -> None:
+    from shoplake.lake.objects import lake_key, lake_object_path
+
+    key, paths = lake_key(lake_object.source), HomePaths(settings.home)
+    place = (paths, lake_object.source, lake_object.kind, lake_object.name)
+    version = keyring.current(key).version
+    old, new = lake_object_path(*place, lake_object.key_version), lake_object_path(*place, version)
+    _encrypt_file(con, keyring, key, (lake_object.key_version, version), old, new)
+    ledger.set_key_version(lake_object.name, version, new.stat().st_size)
+    old.unlink()
+
+
+def _encrypt_file(
+    con: DuckDBPyConnection, keyring: Keyring, key: str, versions: tuple[int, int], old: Path, new: Path
+) -> None:
+    """Write a file's rows, in their order, under another version of its key."""
+    from shoplake.keys.duckdb_session import add_parquet_key, copy_options, parquet_options, text
+
+    before, after = (add_parquet_key(con, keyring.get(key, version)) for version in versions)
+    part = new.with_suffix(".part")
+    con.execute("set preserve_insertion_order = true")
+    con.execute(
+        f"copy (select * from read_parquet({text(str(old))}, {parquet_options(before)}, hive_partitioning = false)) "
+        f"to {text(str(part))} ({copy_options(after)})"
+    )
+    durable_rename(part, new)
+
+
+def _partitions(settings: Settings, keyring: Keyring) -> int:
+    """Encrypt the partitions of every kept release; one that releases share is done once."""
+    from shoplake.keys.duckdb_session import connect
+
+    con, done = connect(settings), dict[str, str]()
+    try:
+        for release_id in releases.list_ids(settings):
+            manifest = releases.load(settings, release_id)
+            changed = _encrypt_release(settings, keyring, con, manifest, done)
+            if changed is not None:
+                releases.replace_manifest(settings, changed)
+    finally:
+        con.close()
+    releases.sweep(settings)
+    return len(done)
+
+
+def _encrypt_release(
+    settings: Settings, keyring: Keyring, con: DuckDBPyConnection, manifest: Manifest, done: dict[str, str]
+) -> Manifest | None:
+    root, is_changed, tables = HomePaths(settings.home).partitions, False, {}
+    for name, table in manifest.tables.items():
+        version, partitions = keyring.current(table.database).version, []
+        for partition in table.partitions:
+            if partition.key_version != version:
+                is_changed = True
+                moved = _renamed(partition, version)
+                for old, new in zip(partition.files, moved.files, strict=True):
+                    if old not in done:
+                        versions = (partition.key_version, version)
+                        _encrypt_file(con, keyring, table.database, versions, root / old, root / new)
+                        done[old] = new
+                partitions.append(moved)
+            else:
+                partitions.append(partition)
+        tables[name] = msgspec.structs.replace(table, partitions=tuple(partitions))
+    return msgspec.structs.replace(manifest, tables=tables) if is_changed else None
+
+
+def _renamed(partition: Partition, version: int) -> Partition:
+    files = tuple(file.replace(f"-k{partition.key_version}", f"-k{version}") for file in partition.files)
+    return msgspec.structs.replace(partition, files=files, key_version=version)
