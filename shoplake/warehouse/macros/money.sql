@@ -5,7 +5,7 @@
 #}
 {% macro money(column) -%}
   case
-    when abs(abs({{ column }} * 100) % 1 - 0.5) < 0.000001
+    when abs(abs({{ column }} * 100) % 1 - 0.5) < 0.001
       then try_cast(cast({{ column }} as varchar) as decimal(18, 2))
     else try_cast(round({{ column }}, 2) as decimal(18, 2))
   end

@@ -1,0 +1,58 @@
+"""The dbt project, compiled once for all tests of the warehouse."""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shoplake.pipeline.models import ModelGraph
+from tests.warehouse.lab import CONFLICT, Compiled, Lab
+
+PROJECT = Path(__file__).parents[2] / "shoplake"
+
+
+def dbt(folder: Path, *args: str, variables: dict[str, Any] | None = None) -> Any:
+    """Run a dbt command on the project; what it writes goes to ``folder``."""
+    from dbt.cli.main import dbtRunner
+
+    os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
+    fixed = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(folder)]
+    fixed += ["--log-path", str(folder), "--vars", json.dumps({"conflict_bit": CONFLICT, **(variables or {})})]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        outcome = dbtRunner().invoke(["--quiet", "--log-level-file", "none", *args, *fixed])
+    assert outcome.exception is None, outcome.exception
+    return outcome
+
+
+def compiled(folder: Path, **variables: Any) -> Compiled:
+    """Compile the core models with the given settings."""
+    manifest = dbt(folder, "parse", variables=variables).result
+    core = [n.name for n in manifest.nodes.values() if n.resource_type == "model" and n.schema == "warehouse"]
+    outcome = dbt(folder, "compile", "--select", *core, variables=variables)
+    assert outcome.success
+    graph = ModelGraph({m.name: m for m in ModelGraph.from_dbt(manifest).models.values() if m.name in core})
+    lake = {
+        source.name: {column.name: column.data_type for column in source.columns.values()}
+        for source in manifest.sources.values()
+        if source.source_name == "lake"
+    }
+    sql = {result.node.name: result.node.compiled_code for result in outcome.result.results}
+    return Compiled(graph, sql, lake, variables.get("timezone", "UTC"))
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
+    """The core models with default settings."""
+    return compiled(tmp_path_factory.mktemp("dbt"))
+
+
+@pytest.fixture
+def lab(project: Compiled) -> Lab:
+    """An empty lake."""
+    return Lab(project)
