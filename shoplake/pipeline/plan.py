@@ -198,7 +198,7 @@ class _Planner:
             days |= {min(self._last_watermark_day(since), self.changes.watermark_days[since])}
         grown = _around(days, spread.before, spread.after)
         if spread.while_running and model.span_end:
-            grown |= self._still_running(model, min(days))
+            grown |= self._still_running(model, days)
         if spread.to_latest:
             grown |= _range(min(grown), max([*grown, *self._latest_days(model)]))
         return grown
@@ -217,17 +217,13 @@ class _Planner:
         moment = self.last.watermarks[source].replace(tzinfo=dt.UTC)
         return moment.astimezone(ZoneInfo(self.last.timezone)).date()
 
-    def _still_running(self, model: Model, first: dt.date) -> Days:
-        if model.name not in self.tables:
-            return NO_DAYS
-        reached = {
-            day
-            for partition in self.tables[model.name].partitions
-            if partition.span_end and dt.date.fromisoformat(partition.span_end[:10]) >= first - ONE_DAY
-            for day in partition.days()
-            if day < first
-        }
-        return frozenset(reached)
+    def _still_running(self, model: Model, changed: Days) -> Days:
+        """Give the earlier days from which something ran until a changed day, or until the day before it."""
+        known = self.tables[model.name].partitions if model.name in self.tables else ()
+        ends = {p: dt.date.fromisoformat(p.span_end[:10]) + ONE_DAY for p in known if p.span_end}
+        return frozenset(
+            day for p, end in ends.items() for day in p.days() if any(day < c <= end for c in changed)
+        )
 
     def _whole_months(self, days: Days) -> Days:
         if self.settled is None:
