@@ -68,6 +68,14 @@ def test_a_session_longer_than_a_day_stays_whole_when_it_comes_day_by_day(lab: L
     assert sessions(lab) == [(25 * 149, 150)]
 
 
+def test_a_session_that_a_later_change_prolongs_is_found_beside_an_earlier_change(lab: Lab) -> None:
+    lab.land("web_events", [at(-20, MIDNIGHT), at(-24 * 60 * 9, MIDNIGHT)])
+    lab.run()
+    lab.land("web_events", [at(5, MIDNIGHT), at(-24 * 60 * 9 + 5, MIDNIGHT)])
+    lab.run()
+    assert sessions(lab) == [(5, 2), (25, 2)]
+
+
 def test_anonymous_visitors_and_customers_never_share_a_session(lab: Lab) -> None:
     lab.land("web_events", [at(0), at(1, user_id=None), at(2), at(3, user_id=None), at(4, user_id="c2")])
     lab.run()
