@@ -59,7 +59,13 @@ def _no_one(_name: str) -> None:
     """Tell nobody."""
 
 
-def run(settings: Settings, *, full_audit: bool = False, on_step: Callable[[str], None] = _no_one) -> RunReport:
+def run(
+    settings: Settings,
+    *,
+    full_audit: bool = False,
+    rebuild: bool = False,
+    on_step: Callable[[str], None] = _no_one,
+) -> RunReport:
     """Land the landing folders, then build, audit and publish what that touched.
 
     Args:
