@@ -25,7 +25,7 @@ def dbt(folder: Path, *args: str, variables: dict[str, Any] | None = None) -> An
     fixed += ["--log-path", str(folder), "--vars", json.dumps({"conflict_bit": CONFLICT, **(variables or {})})]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        outcome = dbtRunner().invoke(["--quiet", "--log-level-file", "none", *args, *fixed])
+        outcome = dbtRunner().invoke(["--log-level", "none", *args, *fixed])
     assert outcome.exception is None, outcome.exception
     return outcome
 
@@ -42,8 +42,9 @@ def compiled(folder: Path, **variables: Any) -> Compiled:
         for source in manifest.sources.values()
         if source.source_name == "lake"
     }
-    sql = {result.node.name: result.node.compiled_code for result in outcome.result.results}
-    return Compiled(graph, sql, lake, variables.get("timezone", "UTC"))
+    nodes = [result.node for result in outcome.result.results]
+    sql, audits = ({n.name: n.compiled_code for n in nodes if n.resource_type == k} for k in ("model", "test"))
+    return Compiled(graph, sql, audits, lake, variables.get("timezone", "UTC"))
 
 
 @pytest.fixture(scope="session")

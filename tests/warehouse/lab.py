@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -42,6 +42,8 @@ class Compiled:
 
     graph: ModelGraph = field(repr=False)
     sql: Mapping[str, str] = field(repr=False)
+    audits: Mapping[str, str] = field(repr=False)
+    """SQL of the data tests by name; what it returns breaks the test."""
     lake_columns: Mapping[str, Mapping[str, str]] = field(repr=False)
     timezone: str = "UTC"
 
@@ -56,6 +58,8 @@ class Lab:
     """Active files by source and name."""
     release: dict[str, dict[str, pa.Table]] = field(default_factory=dict)
     """Rows by table and partition label."""
+    scratch: duckdb.DuckDBPyConnection | None = None
+    """The database of the last build."""
     _pending: list[tuple[str, list[Row], bool]] = field(default_factory=list)
     _manifest: Manifest | None = None
 
@@ -73,7 +77,8 @@ class Lab:
         plan = make_plan(
             self.project.graph, changes, self._manifest, settle_after_days=self.settle_after_days
         )
-        con = self._scratch(plan)
+        self.scratch = con = duckdb.connect(config={"threads": 1})
+        self.prepare(con, plan)
         for name, model in self.project.graph.models.items():
             if not model.is_table:
                 con.execute(f"create view warehouse.{name} as {self.project.sql[name]}")
@@ -95,6 +100,19 @@ class Lab:
         tables = list(self.release.get(name, {}).values())
         rows = pa.concat_tables(tables).to_pylist() if tables else []
         return sorted(rows, key=lambda row: tuple((v is not None, str(v)) for v in row.values()))
+
+    def audit(self) -> dict[str, list[Row]]:
+        """Give the rows that break a test, by test; tests that hold are left out."""
+        assert self.scratch is not None, "nothing was built"
+        found = {name: self.scratch.execute(sql).to_arrow_table().to_pylist() for name, sql in self.project.audits.items()}
+        return {name: rows for name, rows in found.items() if rows}
+
+    def plan(self) -> Plan:
+        """Plan what the next run would do, without building it."""
+        pending = list(self._pending)
+        plan = make_plan(self.project.graph, self._changes(), self._manifest, settle_after_days=self.settle_after_days)
+        self._pending = pending
+        return plan
 
     def _changes(self) -> Changes:
         days: dict[str, set[dt.date]] = {}
@@ -119,8 +137,8 @@ class Lab:
             watermark_days={s: m.date() for s, m in marks.items()},
         )
 
-    def _scratch(self, plan: Plan) -> duckdb.DuckDBPyConnection:
-        con = duckdb.connect(config={"threads": 1})
+    def prepare(self, con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+        """Fill a scratch database with the plan, the lake and the last release's carried state."""
         con.execute(PLAN_TABLES)
         touched = [(name, day) for name, days in plan.touched.items() for day in days]
         _fill(con, "plan.touched_days", [{"table_name": n, "day": d} for n, d in touched])
@@ -134,7 +152,6 @@ class Lab:
         for name in {name for model in self.project.graph.tables() for name in model.previous}:
             con.register("rows", self._partitions(plan.previous.get(name, ()), name))
             con.execute(f"create table previous.{name} as select * from rows")
-        return con
 
     def _scan(self, source: str, days: frozenset[dt.date]) -> list[Row]:
         """Give the rows of files that touch the days, as the lake shows them."""
@@ -228,7 +245,3 @@ def _fill(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row]) -> No
         con.register("batch", pa.table({name: [row.get(name) for row in rows] for name in names}))
         con.execute(f"insert into {table} by name select * from batch")
 
-
-def copy_of(lab: Lab) -> Lab:
-    """Give an empty lab with the same project."""
-    return replace(lab, files={}, release={}, _pending=[], _manifest=None)

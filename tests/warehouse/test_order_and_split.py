@@ -14,6 +14,7 @@ from tests.warehouse.lab import Compiled, Lab, Row
 
 START = dt.datetime(2026, 1, 20)
 PROVENANCE = {"_file_id", "_line"}
+ADVISORY = {"fct_web_sessions__lasts_less_than_a_day"}
 QUICK = settings(
     max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -136,6 +137,7 @@ def test_files_in_any_order_and_split_give_the_tables_of_one_build(project: Comp
         if rng.random() < 0.7:
             lab.run()
     lab.run()
+    assert lab.audit().keys() <= ADVISORY
     assert_same(lab, one_build(project, rows, settle_after_days=settle))
 
 

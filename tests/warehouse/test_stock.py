@@ -117,6 +117,15 @@ def test_restocks_are_rises_wherever_stock_stood(lab: Lab) -> None:
     assert [hours(r["previous_restock_at"]) for r in rows] == [None, None, 12, 12, 30, 30]
 
 
+def test_the_first_count_of_a_pair_is_no_restock(lab: Lab) -> None:
+    lab.land("inventory", [count(0, 9)])
+    lab.run()
+    lab.land("inventory", [count(24 * 9, 4)])
+    lab.run()
+    assert [r["previous_restock_at"] for r in lab.table("fct_stock_movements")] == [None]
+    assert {r["last_restock_at"] for r in lab.table("fct_stock_closing")} == {None}
+
+
 def test_the_previous_restock_is_known_across_builds(lab: Lab) -> None:
     lab.land("inventory", [count(0, 3), count(6, 9), count(24 * 20, 4)])
     lab.run()

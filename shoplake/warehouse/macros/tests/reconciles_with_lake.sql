@@ -16,8 +16,8 @@ with touched_days as (
 lake_days as (
     select
         {{ business_date(event_time) }} as day,
-        count(*) filter (where not (_may_repeat or {{ flagged }})) as plain_rows,
-        count(distinct hash({{ identity | join(', ') }})) filter (where _may_repeat or {{ flagged }}) as distinct_rows
+        count(*) filter (where not (_may_repeat or {{ flagged }})) as plain,
+        count(distinct hash({{ identity | join(', ') }})) filter (where _may_repeat or {{ flagged }}) as compared
     from {{ source('lake', lake) }}
     group by all
 ),
@@ -25,15 +25,15 @@ lake_days as (
 table_days as (
     select
         {{ day }} as day,
-        count(*) as table_rows
+        count(*) as held
     from {{ model }}
     group by all
 )
 
 select
     touched_days.day,
-    coalesce(lake_days.plain_rows + lake_days.distinct_rows, 0) as lake_rows,
-    coalesce(table_days.table_rows, 0) as table_rows
+    coalesce(lake_days.plain + lake_days.compared, 0) as lake_rows,
+    coalesce(table_days.held, 0) as table_rows
 from touched_days
 left join lake_days on touched_days.day = lake_days.day
 left join table_days on touched_days.day = table_days.day
