@@ -17,7 +17,7 @@ with moved as (
     where
         previous_level is not null
         and {{ touched('observed_date') }}
-        and ({{ on_hand("stock_level") }}) <> ({{ on_hand("previous_level") }})
+        and {{ on_hand('stock_level') }} <> {{ on_hand('previous_level') }}
 ),
 
 carried as (

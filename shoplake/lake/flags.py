@@ -1,0 +1,34 @@
+"""What a landed row's ``_flags`` say: a repaired field, a broken warning rule, a key that came with other content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shoplake.contracts import Contract
+
+CONFLICT = 1 << 31
+"""The highest bit, so that a comparison with it lets Parquet statistics skip rows without it."""
+CONFLICT_CODE = "key_conflict"
+
+
+def repair_codes(contract: Contract) -> dict[str, int]:
+    """Give the bit of each field's lossless repair, by ``<field>:repaired``."""
+    return {f"{field.name}:repaired": 1 << n for n, field in enumerate(contract.fields)}
+
+
+def warning_codes(contract: Contract) -> dict[str, int]:
+    """Give the bit of each warning: unknown values of lenient lists, then warning rules, then key conflicts."""
+    lenient = [f"{f.name}:unknown_value" for f in contract.fields if f.allowed and f.allowed_severity == "warning"]
+    rules = [rule.name for rule in contract.rules if rule.severity == "warning"]
+    first = len(contract.fields)
+    bits = {code: 1 << (first + n) for n, code in enumerate([*lenient, *rules])}
+    if bits and max(bits.values()) >= CONFLICT:
+        raise ValueError(f"the contract {contract.source} has more fields and warnings than a row can flag (31)")
+    return bits | {CONFLICT_CODE: CONFLICT}
+
+
+def decode(flags: int, codes: Mapping[str, int]) -> list[str]:
+    """Name the codes whose bits are set."""
+    return [code for code, bit in codes.items() if flags & bit]

@@ -1,0 +1,198 @@
+"""Cuts files into rows of text, whatever they hold; a line that cannot be cut is kept with the reason.
+
+DuckDB reads plain CSV itself, and faster. These readers take what is not plain: quoted line breaks, ragged rows, NUL
+bytes, other encodings, JSON Lines. They give the same columns: one text a field, the line number, the raw line.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from shoplake.sources.shape import Shape, opened
+
+LONGEST_LINE = 1 << 20
+LONGEST_ROW = 200
+"""Lines that one row may span by line breaks in quotes; past that the quote is taken for unbalanced."""
+CHUNK_ROWS = 50_000
+
+
+@dataclass
+class TextRows:
+    """Some rows of a file as columns of text."""
+
+    columns: list[list[str | None]]
+    """One list a contract field, in the contract's order."""
+    kinds: list[str] | None
+    """For JSON: one letter a field and row: s(tring), n(umber), b(oolean), o(bject or array), - (null)."""
+    lines: list[int]
+    broken: list[str | None]
+    raw: list[str]
+    drift: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def empty(cls, width: int, *, is_json: bool = False) -> TextRows:
+        """Give no rows of ``width`` fields."""
+        return cls([[] for _ in range(width)], [] if is_json else None, [], [], [])
+
+    def add(self, values: Sequence[str | None], line: int, raw: str, broken: str | None = None) -> None:
+        """Add a row."""
+        for column, value in zip(self.columns, values, strict=True):
+            column.append(value or None)
+        self.lines.append(line)
+        self.raw.append(raw)
+        self.broken.append(broken)
+
+
+def lex(shape: Shape, names: Sequence[str]) -> Iterator[TextRows]:
+    """Cut a CSV or JSON Lines file into rows of the named fields, some ten thousand at a time."""
+    lines = _lines(shape)
+    return _lex_json(lines, names) if shape.format == "jsonl" else _lex_csv(lines, shape, names)
+
+
+def _lines(shape: Shape) -> Iterator[tuple[int, str, str | None]]:
+    """Give (number, text, why it cannot be used) of each line; lines end by CRLF, LF or CR."""
+    with opened(shape.path, shape.compression) as stream:
+        decoder = codecs.getincrementaldecoder(shape.encoding)(errors="surrogateescape")
+        rest, number = "", 0
+        while True:
+            block = stream.read(1 << 20)
+            text = rest + decoder.decode(block, final=not block)
+            if number == 0:
+                text = text.removeprefix("\ufeff")
+            # A CR at the end may be half of a CRLF: it waits for the next block.
+            held = "\r" if block and text.endswith("\r") else ""
+            parts = text.removesuffix(held).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+            rest = parts.pop() + held
+            for part in parts:
+                number += 1
+                yield number, *_readable(part)
+            if not block:
+                break
+        if rest:
+            yield number + 1, *_readable(rest)
+
+
+def _readable(line: str) -> tuple[str, str | None]:
+    if len(line) > LONGEST_LINE:
+        return _clean(line), "line_too_long"
+    if "\0" in line:
+        return _clean(line), "nul_byte"
+    if line.isascii() or not any("\udc80" <= c <= "\udcff" for c in line):
+        return line, None
+    return _clean(line), "not_utf8"
+
+
+def _clean(line: str) -> str:
+    """Show what is not text as escapes, so that nothing is lost and all can be stored."""
+    return line.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+
+
+def _lex_csv(
+    lines: Iterator[tuple[int, str, str | None]], shape: Shape, names: Sequence[str]
+) -> Iterator[TextRows]:
+    csv.field_size_limit(LONGEST_LINE * 2)
+    width, places = len(shape.header), [shape.columns.get(name) for name in names]
+    found, blank = TextRows.empty(len(names)), [None] * len(names)
+    source = _Pushback(lines)
+    next(source, None)  # the header
+    for number, line, broken in source:
+        if not line.strip():
+            continue
+        raw, reason = line, broken
+        values: list[str] = []
+        if reason is None:
+            if line.count('"') % 2:
+                raw = _close_quote(source, line)
+            values = next(csv.reader(raw.split("\n"), delimiter=shape.delimiter), [])
+            if len(values) != width:
+                reason = "unbalanced_quote" if raw.count('"') % 2 else "wrong_number_of_fields"
+        row = blank if reason else [values[place] if place is not None else None for place in places]
+        found.add(row, number, raw, reason)
+        if len(found.lines) >= CHUNK_ROWS:
+            yield found
+            found = TextRows.empty(len(names))
+    yield found
+
+
+class _Pushback:
+    """An iterator of lines that takes lines back."""
+
+    def __init__(self, lines: Iterator[tuple[int, str, str | None]]) -> None:
+        self._lines, self._back = lines, list[tuple[int, str, str | None]]()
+
+    def __iter__(self) -> _Pushback:
+        return self
+
+    def __next__(self) -> tuple[int, str, str | None]:
+        return self._back.pop() if self._back else next(self._lines)
+
+    def give_back(self, taken: list[tuple[int, str, str | None]]) -> None:
+        self._back += reversed(taken)
+
+
+def _close_quote(source: _Pushback, line: str) -> str:
+    """Join the lines of a row whose quotes hold line breaks; a quote that never closes takes no other line."""
+    taken: list[tuple[int, str, str | None]] = []
+    joined = line
+    while len(taken) < LONGEST_ROW:
+        item = next(source, None)
+        if item is None:
+            break
+        taken.append(item)
+        if item[2] is not None:
+            break
+        joined += "\n" + item[1]
+        if joined.count('"') % 2 == 0:
+            return joined
+    source.give_back(taken)
+    return line
+
+
+def _lex_json(lines: Iterator[tuple[int, str, str | None]], names: Sequence[str]) -> Iterator[TextRows]:
+    import msgspec
+
+    decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+    known, found, blank = set(names), TextRows.empty(len(names), is_json=True), [None] * len(names)
+    for number, line, broken in lines:
+        if not line.strip():
+            continue
+        reason, values, kinds = broken, blank, "-" * len(names)
+        if reason is None:
+            try:
+                tokens = decode(line)
+                values, kinds = _tokens(tokens, names)
+                found.drift.update(tokens.keys() - known)
+            except (msgspec.DecodeError, UnicodeError, RecursionError):
+                reason, values, kinds = "not_a_json_object", blank, "-" * len(names)
+        found.add(values, number, line, reason)
+        found.kinds.append(kinds)  # type: ignore[union-attr] # made for JSON
+        if len(found.lines) >= CHUNK_ROWS:
+            yield found
+            found = TextRows.empty(len(names), is_json=True)
+    yield found
+
+
+def _tokens(tokens: Mapping[str, object], names: Sequence[str]) -> tuple[list[str | None], str]:
+    """Give each field's text and the letter of its JSON kind."""
+    import msgspec
+
+    values: list[str | None] = []
+    kinds = ""
+    for name in names:
+        token = tokens.get(name)
+        text = bytes(token).decode() if token is not None else "null"  # type: ignore[call-overload]
+        first = text[0]
+        if first == '"':
+            values.append(text[1:-1] if "\\" not in text else msgspec.json.decode(text))
+            kinds += "s"
+        elif first == "n":
+            values.append(None)
+            kinds += "-"
+        else:
+            values.append(text)
+            kinds += "b" if first in "tf" else "o" if first in "{[" else "n"
+    return values, kinds
