@@ -35,7 +35,7 @@ def open_release(
     from shoplake.keys.keyring import Keyring
 
     keyring = Keyring.open(settings)
-    con = connect(settings, keyring)
+    con = connect(settings)
     files: list[str] = []
     for database in manifest.databases():
         if databases is not None and database not in databases:

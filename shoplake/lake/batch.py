@@ -16,6 +16,8 @@ from shoplake.keys.duckdb_session import add_parquet_key, copy_options, parquet_
 from shoplake.lake.checks import CheckedSql, checked_sql
 from shoplake.lake.flags import CONFLICT, repair_codes, warning_codes
 from shoplake.lake.objects import lake_key, lake_object_path
+from shoplake.lake.protect import protect
+from shoplake.sources.lexers import LONGEST_LINE
 from shoplake.store.ledger import LakeObject
 
 if TYPE_CHECKING:
@@ -81,42 +83,40 @@ class Lander:
     vault: Vault
     con: DuckDBPyConnection
     now: dt.datetime
+    _drift: dict[str, Counter[str]] = field(default_factory=dict)
 
-    def land(self, files: Sequence[Offered]) -> BatchOutcome:
-        """Land files of one shape as one object; those that are not plain go through the careful reader."""
-        outcomes = {file.file_id: FileOutcome() for file in files}
-        for file in files:
-            outcomes[file.file_id].drift.update(dict.fromkeys(file.shape.unknown, file.shape.rows))
+    def land(self, files: Sequence[Offered]) -> list[BatchOutcome]:
+        """Land files of one shape as one object, or as a few where one of them is not plain."""
         if all(file.shape.is_plain for file in files):
             try:
-                return self._land_relation(files, outcomes, self._plain_relation(files), has_kinds=False)
+                return [self._land_relation(files, self._plain_relation(files), has_kinds=False)]
             except NotPlainError:
-                pass
-        self._lex(files, outcomes)
+                if len(files) > 1:
+                    half = len(files) // 2
+                    return self.land(files[:half]) + self.land(files[half:])
+        self._lex(files)
         has_kinds = any(file.shape.format == "jsonl" for file in files)
-        return self._land_relation(files, outcomes, "lexed", has_kinds=has_kinds, is_lexed=True)
+        try:
+            return [self._land_relation(files, "lexed", has_kinds=has_kinds, is_lexed=True)]
+        finally:
+            self.con.execute("drop table lexed")
 
     def _land_relation(
-        self,
-        files: Sequence[Offered],
-        outcomes: dict[str, FileOutcome],
-        relation: str,
-        *,
-        has_kinds: bool,
-        is_lexed: bool = False,
+        self, files: Sequence[Offered], relation: str, *, has_kinds: bool, is_lexed: bool = False
     ) -> BatchOutcome:
         sql = checked_sql(self.contract, relation, now=self.now, has_kinds=has_kinds)
+        outcomes = {file.file_id: FileOutcome() for file in files}
         name, part = self._place(files)
         landed = self._write(sql.landable, part)
         expected = sum(file.shape.rows for file in files)
         if is_lexed or landed != expected:
             self._collect_rejected(files, outcomes, sql, relation, None if is_lexed else expected - landed)
         landed = self._look_back(outcomes, part)
-        if is_lexed:
-            self.con.execute("drop table lexed")
         for file in files:
             outcome = outcomes[file.file_id]
             outcome.rows_read = outcome.rows_landed + outcome.rows_duplicate + len(outcome.rejected)
+            outcome.drift.update(self._drift[file.file_id] if is_lexed else {})
+            outcome.drift.update(dict.fromkeys(file.shape.unknown, outcome.rows_read))
         if not landed:
             part.unlink(missing_ok=True)
             return BatchOutcome(outcomes, None, None)
@@ -144,7 +144,7 @@ class Lander:
         reader = (
             f"read_csv([{paths}], header = true, auto_detect = false, columns = {{{columns}}}, parallel = false, "
             f"delim = {text(first.delimiter)}, {quote}, compression = {text(first.compression)}, filename = 'path', "
-            f"max_line_size = 2097152, nullstr = '')"
+            f"max_line_size = {LONGEST_LINE}, nullstr = '')"
         )
         numbered = f"select *, row_number() over () as n from {reader}"
         places = (first.columns.get(f.name) for f in self.contract.fields)
@@ -201,7 +201,7 @@ class Lander:
         provenance = f"{text(file.file_id)} as _file_id, file_row_number + 1 as _line, null::varchar as _broken"
         return f"(select {fields}, {provenance} from {reader})"
 
-    def _lex(self, files: Sequence[Offered], outcomes: dict[str, FileOutcome]) -> None:
+    def _lex(self, files: Sequence[Offered]) -> None:
         """Fill the temporary table ``lexed`` from the careful reader."""
         from shoplake.sources.lexers import lex
 
@@ -213,11 +213,10 @@ class Lander:
             f"_raw varchar{kinds})"
         )
         for file in files:
-            outcomes[file.file_id].drift.clear()
+            drift = self._drift[file.file_id] = Counter()
             for rows in lex(file.shape, names):
                 self._add_lexed(file, rows)
-                outcomes[file.file_id].drift.update(rows.drift)
-                outcomes[file.file_id].drift.update(dict.fromkeys(file.shape.unknown, len(rows.lines)))
+                drift.update(rows.drift)
 
     def _add_lexed(self, file: Offered, rows: TextRows) -> None:
         import pyarrow as pa
@@ -237,12 +236,10 @@ class Lander:
         import duckdb
 
         key = add_parquet_key(self.con, self.keyring.current(lake_key(self.contract.source)))
-        if any(f.personal for f in self.contract.fields):
-            from shoplake.lake.protect import protect
-
-            landable = protect(self.con, self.contract, self.vault, landable)
-        stamped = f"select * exclude (_flags), timestamp {text(str(self.now))} as _landed_at, _flags from ({landable})"
         try:
+            if any(f.personal for f in self.contract.fields):
+                landable = protect(self.con, self.contract, self.vault, landable)
+            stamped = f"select * exclude (_flags), timestamp {text(str(self.now))} as _landed_at, _flags from ({landable})"
             row = self.con.execute(f"copy ({stamped}) to {text(str(part))} ({copy_options(key)})").fetchone()
         except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException) as error:
             if "CSV" in str(error) or "line" in str(error).lower():
@@ -275,10 +272,14 @@ class Lander:
             query = "select _line, _raw from lexed where _file_id = ?"
             return dict(self.con.execute(query, [file.file_id]).fetchall())
         if file.shape.format == "parquet":
-            names = ", ".join(f"{f.name} := f{n}" for n, f in enumerate(self.contract.fields))
-            query = f"select _line, to_json(struct_pack({names}))::varchar from {relation}"
-            return dict(self.con.execute(query).fetchall())
+            return dict(self.parquet_lines(file))
         return _read_lines(file.shape, lines)
+
+    def parquet_lines(self, file: Offered) -> list[tuple[int, str]]:
+        """Give (row number, JSON of the row's texts) for each row of a Parquet file."""
+        names = ", ".join(f"{quoted(f.name)} := f{n}" for n, f in enumerate(self.contract.fields))
+        query = f"select _line, to_json(struct_pack({names}))::varchar from {self._parquet_relation([file])}"
+        return self.con.execute(query).fetchall()
 
     def _look_back(self, outcomes: dict[str, FileOutcome], part: Path) -> int:
         """Read keys, flags and times of what was written; drop exact duplicates and flag conflicts if there are any."""

@@ -20,7 +20,7 @@ from shoplake.lake.flags import repair_codes, warning_codes
 if TYPE_CHECKING:
     from shoplake.contracts import Contract, Field
 
-SPACE = "e' \\t\\r\\n\\u00a0'"
+SPACE = "e' \\t\\r\\n\u00a0'"
 PLAIN_NUMBER = "-?(0|[1-9][0-9]*)(\\.[0-9]+)?"
 ANY_NUMBER = "[+-]?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([eE][+-]?[0-9]{1,3})?"
 WHOLE_NUMBER = "[+-]?[0-9]+(\\.0*)?"
@@ -117,7 +117,7 @@ class _Part:
             condition = f"{self.cast}::varchar = {t}"
         elif self.field.type == "string":
             condition = f"ascii({t}) > 32 and ascii({t}) <> 160 and not ends_with({t}, ' ')"
-            condition += f" and not ends_with({t}, e'\\t') and not ends_with({t}, e'\\u00a0')"
+            condition += f" and not ends_with({t}, e'\\t') and not ends_with({t}, e'\u00a0')"
             if self.field.allowed:
                 condition = f"{t} in ({', '.join(text(v) for v in self.field.allowed)})"
         else:

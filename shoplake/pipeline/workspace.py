@@ -108,7 +108,7 @@ class Workspace:
         for source in self.graph.lake_sources():
             is_reference = contracts[source].event_time is None
             days = None if is_reference else _utc_days(self.plan.lake_days[source], self.settings.timezone)
-            scan = lake_scan_sql(con, self.keyring, self.snapshot, source, days, settings=self.settings)
+            scan = lake_scan_sql(con, self.keyring, self.snapshot, contracts[source], days, settings=self.settings)
             con.execute(f'create view lake."{source}" as {scan}')
 
     def _show_tables(self, con: DuckDBPyConnection) -> None:

@@ -105,7 +105,7 @@ def _lex_csv(
         raw, reason = line, broken
         values: list[str] = []
         if reason is None:
-            if line.count('"') % 2:
+            if line.count('"') % 2 and _is_open(line, shape.delimiter):
                 raw = _close_quote(source, line)
             values = next(csv.reader(raw.split("\n"), delimiter=shape.delimiter), [])
             if len(values) != width:
@@ -132,6 +132,11 @@ class _Pushback:
 
     def give_back(self, taken: list[tuple[int, str, str | None]]) -> None:
         self._back += reversed(taken)
+
+
+def _is_open(line: str, delimiter: str) -> bool:
+    """Say whether the line ends within quotes; a quote in the middle of a bare value (an inch sign) opens nothing."""
+    return len(list(csv.reader([line + "\n", "next"], delimiter=delimiter))) == 1
 
 
 def _close_quote(source: _Pushback, line: str) -> str:

@@ -176,7 +176,9 @@ def _shape(
     text = head.decode(encoding, errors="replace").removeprefix("\ufeff")
     if encoding == "utf-8" and _is_binary(head):
         raise Refused("the file is binary, not CSV, TSV, JSON Lines or Parquet")
-    if text.lstrip().startswith(("{", "[")):
+    if text.lstrip().startswith("["):
+        raise Refused("the file is one JSON array; JSON Lines (one object a line) are expected")
+    if text.lstrip().startswith("{"):
         return Shape(format="jsonl", encoding=encoding, rows=scan.lines, is_plain=False, **common)
     delimiter, header = _header(text, contract)
     columns, unknown = _match(header, contract)

@@ -114,6 +114,7 @@ class ActiveFile:
     logical_name: str
     days: frozenset[dt.date]
     objects: tuple[str, ...]
+    min_event_at: dt.datetime | None
     max_event_at: dt.datetime | None
     sequence: int
 
@@ -187,6 +188,7 @@ class Ledger:
                         row.logical_name,
                         frozenset(days[row.file_id]),
                         held,
+                        row.min_event_at,
                         row.max_event_at,
                         row.sequence,
                     )
@@ -451,6 +453,7 @@ def _landed_files() -> Any:  # noqa: ANN401 - SQLAlchemy's Select has one type p
         f.c.source,
         f.c.logical_name,
         f.c.is_active,
+        f.c.min_event_at,
         f.c.max_event_at,
         f.c.sequence,
         f.c.retired_sequence,

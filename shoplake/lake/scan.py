@@ -1,0 +1,116 @@
+"""The rows of a source as SQL: active files only, wherever their objects lie."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shoplake.home import HomePaths
+from shoplake.keys.duckdb_session import add_parquet_key, scan_sql, text
+from shoplake.lake.objects import lake_key, lake_object_path
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from shoplake.contracts import Contract
+    from shoplake.keys.keyring import Keyring
+    from shoplake.settings import Settings
+    from shoplake.store.ledger import ActiveFile, LakeObject, LedgerSnapshot
+
+
+def lake_scan_sql(
+    con: DuckDBPyConnection,
+    keyring: Keyring,
+    snapshot: LedgerSnapshot,
+    contract: Contract,
+    days: Collection[dt.date] | None,
+    *,
+    settings: Settings,
+) -> str:
+    """Give the SELECT of a source's rows in the lake.
+
+    Its columns are the contract's fields, ``_file_id``, ``_line``, ``_landed_at``, ``_flags`` and ``_may_repeat``: true
+    for rows that another file may hold too.
+
+    Args:
+        con: the connection that will run it; it learns the keys.
+        keyring: holds the source's keys.
+        snapshot: which files count.
+        contract: of the source.
+        days: UTC days wanted; rows of other days may come along. None for all.
+        settings: where the home is.
+
+    """
+    files = snapshot.active_files(contract.source)
+    wanted = files if days is None else [file for file in files if not file.days.isdisjoint(days)]
+    names = sorted({name for file in wanted for name in file.objects})
+    rows = scan_objects_sql(con, keyring, [snapshot.objects[n] for n in names], contract, settings=settings)
+    conditions = []
+    if gone := snapshot.retired_ids(names):
+        conditions.append(f"_file_id not in ({', '.join(text(file_id) for file_id in gone)})")
+    if days and contract.event_time:
+        first, last = min(days), max(days)
+        conditions.append(f"\"{contract.event_time}\" >= timestamp '{first}'")
+        conditions.append(f"\"{contract.event_time}\" < timestamp '{last + dt.timedelta(days=1)}'")
+    where = f" where {' and '.join(conditions)}" if conditions else ""
+    return f"select *, {_may_repeat(wanted, repeaters(contract, files))} as _may_repeat from ({rows}){where}"
+
+
+def scan_objects_sql(
+    con: DuckDBPyConnection,
+    keyring: Keyring,
+    objects: Iterable[LakeObject],
+    contract: Contract,
+    *,
+    settings: Settings,
+) -> str:
+    """Give the SELECT of all rows in some lake objects of a source."""
+    files: dict[str, list[Path]] = {}
+    for o in objects:
+        key = add_parquet_key(con, keyring.get(lake_key(o.source), o.key_version))
+        place = lake_object_path(HomePaths(settings.home), o.source, o.kind, o.name, o.key_version)
+        files.setdefault(key, []).append(place)
+    return scan_sql(files, contract.lake_columns())
+
+
+def repeaters(contract: Contract, files: Sequence[ActiveFile]) -> frozenset[str]:
+    """Name the files that may hold a key which another file, or another object of the same file, holds too.
+
+    Rows of one key share a UTC day, and where the event time is part of the key they share the moment.
+    """
+    split = {file.file_id for file in files if len(file.objects) > 1}
+    if contract.event_time is None:
+        return frozenset(split if len(files) <= 1 else {file.file_id for file in files})
+    if contract.event_time in contract.key:
+        return frozenset(split | _overlapping(files))
+    holders = Counter(day for file in files for day in file.days)
+    return frozenset(split | {file.file_id for file in files if any(holders[day] > 1 for day in file.days)})
+
+
+def _overlapping(files: Sequence[ActiveFile]) -> set[str]:
+    """Name the files whose spans of event time meet another's."""
+    spans = sorted(
+        (file.min_event_at, file.max_event_at, file.file_id)
+        for file in files
+        if file.min_event_at is not None and file.max_event_at is not None
+    )
+    found: set[str] = set()
+    furthest, holder = None, ""
+    for first, last, file_id in spans:
+        if furthest is not None and first <= furthest:
+            found |= {holder, file_id}
+        if furthest is None or last > furthest:
+            furthest, holder = last, file_id
+    return found
+
+
+def _may_repeat(files: Sequence[ActiveFile], repeating: Collection[str]) -> str:
+    wanted = sorted(file.file_id for file in files if file.file_id in repeating)
+    if not wanted:
+        return "false"
+    if len(wanted) == len(files):
+        return "true"
+    return f"_file_id in ({', '.join(text(file_id) for file_id in wanted)})"
