@@ -30,13 +30,14 @@ def dbt(folder: Path, *args: str, variables: dict[str, Any] | None = None) -> An
     return outcome
 
 
-def compiled(folder: Path, **variables: Any) -> Compiled:
-    """Compile the core models with the given settings."""
+def compiled(folder: Path, *, marts: bool = False, **variables: Any) -> Compiled:
+    """Compile the core models, and the teams' marts when asked, with the given settings."""
     manifest = dbt(folder, "parse", variables=variables).result
-    core = [n.name for n in manifest.nodes.values() if n.resource_type == "model" and n.schema == "warehouse"]
-    outcome = dbt(folder, "compile", "--select", *core, variables=variables)
+    models = [n for n in manifest.nodes.values() if n.resource_type == "model"]
+    chosen = [n.name for n in models if marts or n.schema == "warehouse"]
+    outcome = dbt(folder, "compile", "--select", *chosen, variables=variables)
     assert outcome.success
-    graph = ModelGraph({m.name: m for m in ModelGraph.from_dbt(manifest).models.values() if m.name in core})
+    graph = ModelGraph({m.name: m for m in ModelGraph.from_dbt(manifest).models.values() if m.name in chosen})
     lake = {
         source.name: {column.name: column.data_type for column in source.columns.values()}
         for source in manifest.sources.values()

@@ -29,7 +29,7 @@ KEYS = {
     "web_events": ("session_id", "user_id", "timestamp", "page", "event_type"),
 }
 PLAN_TABLES = """
-create schema lake; create schema plan; create schema previous; create schema warehouse;
+create schema lake; create schema plan; create schema previous;
 create table plan.touched_days (table_name varchar, day date);
 create table plan.watermarks (source varchar, watermark timestamp);
 create table plan.horizon (first_day date, last_day date);
@@ -81,14 +81,14 @@ class Lab:
         self.prepare(con, plan)
         for name, model in self.project.graph.models.items():
             if not model.is_table:
-                con.execute(f"create view warehouse.{name} as {self.project.sql[name]}")
+                con.execute(f"create view {model.database}.{name} as {self.project.sql[name]}")
                 continue
             context = self._partitions(plan.context.get(name, ()), name)
             made = con.execute(self.project.sql[name]).to_arrow_table() if name in plan.touched else context
             con.register("made_rows", made)
             con.register("context_rows", context)
             extra = " union all select * from context_rows" if name in plan.touched else ""
-            con.execute(f"create table warehouse.{name} as select * from made_rows{extra}")
+            con.execute(f"create table {model.database}.{name} as select * from made_rows{extra}")
             if name in plan.touched:
                 self._keep(plan, name, made)
         self._settle(plan)
@@ -140,6 +140,8 @@ class Lab:
     def prepare(self, con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
         """Fill a scratch database with the plan, the lake and the last release's carried state."""
         con.execute(PLAN_TABLES)
+        for database in {model.database for model in self.project.graph.models.values()}:
+            con.execute(f"create schema {database}")
         touched = [(name, day) for name, days in plan.touched.items() for day in days]
         _fill(con, "plan.touched_days", [{"table_name": n, "day": d} for n, d in touched])
         _fill(con, "plan.watermarks", [{"source": s, "watermark": w} for s, w in plan.watermarks.items()])

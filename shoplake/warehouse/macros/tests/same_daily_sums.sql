@@ -1,5 +1,6 @@
 {#
-  Days on which the table's sums differ from those of another table, which are of the same rows.
+  Days on which the table's sums differ from those of another table, which are of the same rows. A day that one of them
+  lacks sums to 0, as does one without a value.
   Compared are the days of this build, and all others that both tables show.
 
   day, other_day: the date columns; columns: names that both have.
@@ -29,7 +30,7 @@ full join other using (day)
 where
     (
         {% for column in columns -%}
-            {{ "or " if not loop.first }}own.{{ column }} is distinct from other.{{ column }}
+            {{ "or " if not loop.first }}coalesce(own.{{ column }}, 0) <> coalesce(other.{{ column }}, 0)
         {% endfor -%}
     )
     and (
