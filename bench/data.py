@@ -1,9 +1,10 @@
-"""Writes clean sale lines and their reference files: the same bytes for the same arguments, and the sums to check by."""
+"""Writes clean sale lines and reference files, always the same for the same arguments, and the sums to check by."""
 
 from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def write_sales(folder: Path, lines: int, *, days: int = 30, first_day: dt.date 
         assert sums is not None  # noqa: S101 - an aggregate without groups always gives a row
         net_cents, transactions = net_cents + sums[0], transactions + sums[1]
     con.close()
-    return Truth(lines=lines, transactions=transactions, net_total=f"{net_cents // 100}.{net_cents % 100:02d}")
+    return Truth(lines=lines, transactions=transactions, net_total=f"{Decimal(net_cents) / 100:.2f}")
 
 
 def write_references(folder: Path) -> None:
@@ -111,7 +112,10 @@ def _sale_lines_sql(date: dt.date, day: int, count: int) -> str:
             from numbered
         ),
         priced as (
-            select *, price_cents(product_id) * quantity as gross_cents, gross_cents * discount_percent // 100 as cut_cents
+            select
+                *,
+                price_cents(product_id) * quantity as gross_cents,
+                gross_cents * discount_percent // 100 as cut_cents
             from chosen
         )
         select
