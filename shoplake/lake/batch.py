@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -101,13 +101,43 @@ class Lander:
         finally:
             self.con.execute("drop table lexed")
 
+    def land_lines(self, file: Offered, rows: Iterable[TextRows], *, known: str, name: str) -> BatchOutcome:
+        """Land lines of a file that come out of quarantine.
+
+        Args:
+            file: the file; its shape says how many lines there are.
+            rows: the lines, cut into text.
+            known: SELECT of the file's rows that landed before; equal ones count as duplicates.
+            name: what makes the object's name unique.
+
+        """
+        self._make_lexed(has_kinds=file.shape.format == "jsonl")
+        for chunk in rows:
+            self._add_lexed(file, chunk)
+        self._drift[file.file_id] = Counter()
+        try:
+            return self._land_relation(
+                [file], "lexed", has_kinds=file.shape.format == "jsonl", is_lexed=True, known=known, salt=name
+            )
+        finally:
+            self.con.execute("drop table lexed")
+
     def _land_relation(
-        self, files: Sequence[Offered], relation: str, *, has_kinds: bool, is_lexed: bool = False
+        self,
+        files: Sequence[Offered],
+        relation: str,
+        *,
+        has_kinds: bool,
+        is_lexed: bool = False,
+        known: str = "",
+        salt: str = "",
     ) -> BatchOutcome:
         sql = checked_sql(self.contract, relation, now=self.now, has_kinds=has_kinds)
         outcomes = {file.file_id: FileOutcome() for file in files}
-        name, part = self._place(files)
+        name, part = self._place(files, salt)
         landed = self._write(sql.landable, part)
+        if known:
+            self._drop_known(outcomes[files[0].file_id], part, known)
         expected = sum(file.shape.rows for file in files)
         if is_lexed or landed != expected:
             self._collect_rejected(files, outcomes, sql, relation, None if is_lexed else expected - landed)
@@ -124,9 +154,9 @@ class Lander:
         lake_object = LakeObject(name, self.contract.source, "rows", version, landed, part.stat().st_size)
         return BatchOutcome(outcomes, lake_object, part)
 
-    def _place(self, files: Sequence[Offered]) -> tuple[str, Path]:
+    def _place(self, files: Sequence[Offered], salt: str) -> tuple[str, Path]:
         """Name the object after its files and the contract, so that landing again after a crash writes the same."""
-        identity = "|".join([self.contract.version, *sorted(file.file_id for file in files)])
+        identity = "|".join([self.contract.version, salt, *sorted(file.file_id for file in files)])
         name = hashlib.sha256(identity.encode()).hexdigest()[:24]
         folder = HomePaths(self.settings.home).lake / self.contract.source
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -149,7 +179,8 @@ class Lander:
         numbered = f"select *, row_number() over () as n from {reader}"
         places = (first.columns.get(f.name) for f in self.contract.fields)
         fields = ", ".join(
-            f"column{place} as f{n}" if place is not None else f"null::varchar as f{n}" for n, place in enumerate(places)
+            f"column{place} as f{n}" if place is not None else f"null::varchar as f{n}"
+            for n, place in enumerate(places)
         )
         if len(files) == 1:
             return f"(select {fields}, {text(files[0].file_id)} as _file_id, n + 1 as _line, null::varchar as _broken from ({numbered}))"
@@ -206,17 +237,20 @@ class Lander:
         from shoplake.sources.lexers import lex
 
         names = [f.name for f in self.contract.fields]
-        fields = ", ".join(f"f{n} varchar" for n in range(len(names)))
-        kinds = ", _kinds varchar" if any(file.shape.format == "jsonl" for file in files) else ""
-        self.con.execute(
-            f"create or replace temp table lexed ({fields}, _file_id varchar, _line bigint, _broken varchar, "
-            f"_raw varchar{kinds})"
-        )
+        self._make_lexed(has_kinds=any(file.shape.format == "jsonl" for file in files))
         for file in files:
             drift = self._drift[file.file_id] = Counter()
             for rows in lex(file.shape, names):
                 self._add_lexed(file, rows)
                 drift.update(rows.drift)
+
+    def _make_lexed(self, *, has_kinds: bool) -> None:
+        fields = ", ".join(f"f{n} varchar" for n in range(len(self.contract.fields)))
+        kinds = ", _kinds varchar" if has_kinds else ""
+        self.con.execute(
+            f"create or replace temp table lexed ({fields}, _file_id varchar, _line bigint, _broken varchar, "
+            f"_raw varchar{kinds})"
+        )
 
     def _add_lexed(self, file: Offered, rows: TextRows) -> None:
         import pyarrow as pa
@@ -239,7 +273,9 @@ class Lander:
         try:
             if any(f.personal for f in self.contract.fields):
                 landable = protect(self.con, self.contract, self.vault, landable)
-            stamped = f"select * exclude (_flags), timestamp {text(str(self.now))} as _landed_at, _flags from ({landable})"
+            stamped = (
+                f"select * exclude (_flags), timestamp {text(str(self.now))} as _landed_at, _flags from ({landable})"
+            )
             row = self.con.execute(f"copy ({stamped}) to {text(str(part))} ({copy_options(key)})").fetchone()
         except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException) as error:
             if "CSV" in str(error) or "line" in str(error).lower():
@@ -294,7 +330,7 @@ class Lander:
             self._resolve(source, part, key)
             after = self.con.execute(f"select _file_id, count(*) from {source} group by _file_id").fetchall()
             for file_id, rows in after:
-                outcomes[file_id].rows_duplicate = before[file_id] - rows
+                outcomes[file_id].rows_duplicate += before[file_id] - rows
             counts = [(file_id, rows, 0) for file_id, rows in after]
         for file_id, rows, _ in counts:
             outcomes[file_id].rows_landed = rows
@@ -319,6 +355,23 @@ class Lander:
             f"to {text(str(other))} ({copy_options(key)})"
         )
         other.replace(part)
+
+    def _drop_known(self, outcome: FileOutcome, part: Path, known: str) -> None:
+        """Take out the rows that landed with the file before; they are duplicates."""
+        key = add_parquet_key(self.con, self.keyring.current(lake_key(self.contract.source)))
+        source = f"read_parquet({text(str(part))}, {parquet_options(key)})"
+        # Ciphertexts differ for equal texts, so equal messages are told by what else the row holds.
+        compared = [quoted(f.name) for f in self.contract.fields if f.personal != "text"]
+        equal = " and ".join(f"n.{c} is not distinct from k.{c}" for c in compared)
+        other = part.with_suffix(".resolved")
+        before = self.con.execute(f"select count(*) from {source}").fetchone() or (0,)
+        self.con.execute(
+            f"copy (select * from {source} as n where not exists (select 1 from ({known}) as k where {equal})) "
+            f"to {text(str(other))} ({copy_options(key)})"
+        )
+        other.replace(part)
+        after = self.con.execute(f"select count(*) from {source}").fetchone() or (0,)
+        outcome.rows_duplicate += before[0] - after[0]
 
     def _count_flags(self, outcomes: dict[str, FileOutcome], source: str) -> None:
         repairs, warnings = repair_codes(self.contract), warning_codes(self.contract)

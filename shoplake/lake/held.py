@@ -51,9 +51,7 @@ def hold_file(lander: Lander, file: Offered, outcome: FileOutcome) -> tuple[Lake
     return held, list(_index(lander, file, outcome, held))
 
 
-def _index(
-    lander: Lander, file: Offered, outcome: FileOutcome, held: LakeObject
-) -> Iterator[QuarantinedRow]:
+def _index(lander: Lander, file: Offered, outcome: FileOutcome, held: LakeObject) -> Iterator[QuarantinedRow]:
     for line, reasons, _ in outcome.rejected:
         yield QuarantinedRow(file.file_id, lander.contract.source, line, reasons, held.name)
 

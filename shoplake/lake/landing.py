@@ -277,9 +277,7 @@ class _Landing:
         record.files.append(refused)
         record.results.append(LandedFile.from_ledger(refused, "refused"))
 
-    def _land_group(
-        self, lander: Lander, group: list[Offered], known: dict[str, SourceFile], record: _Record
-    ) -> None:
+    def _land_group(self, lander: Lander, group: list[Offered], known: dict[str, SourceFile], record: _Record) -> None:
         try:
             outcomes = lander.land(group)
         except Refused as refusal:  # a Parquet file shows what it is only when it is read

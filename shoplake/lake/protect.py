@@ -39,7 +39,9 @@ def protect(con: DuckDBPyConnection, contract: Contract, vault: Vault, landable:
     for number, field in enumerate(texts):
         owner = identifiers[0] if identifiers else None
         _seal_texts(con, vault, field, owner, number)
-        joins.append(f"left join sealed{number} as s{number} on r._file_id = s{number}._file_id and r._line = s{number}._line")
+        joins.append(
+            f"left join sealed{number} as s{number} on r._file_id = s{number}._file_id and r._line = s{number}._line"
+        )
         columns.append(f"s{number}.sealed as {quoted(field.name)}")
     return f"select r.* replace ({', '.join(columns)}) from clear_rows as r {' '.join(joins)}"
 

@@ -24,7 +24,9 @@ def restated_by(
     so are not compared.
     """
     contract = lander.contract
-    counts = lander.con.execute(_difference_sql(contract, _rows(lander, before, old), _rows(lander, after, [new] if new else [])))
+    counts = lander.con.execute(
+        _difference_sql(contract, _rows(lander, before, old), _rows(lander, after, [new] if new else []))
+    )
     added, removed, changed = counts.fetchone() or (0, 0, 0)
     return Restated(
         source=contract.source,
@@ -70,5 +72,3 @@ def _moved(
     earlier = total.format(measure=measure, rows=_rows(lander, before, old))
     found = lander.con.execute(f"select {later} - {earlier}").fetchone()
     return str(found[0]) if found else None
-
-

@@ -181,7 +181,7 @@ def _invoke(args: list[str], folder: str, *, manifest: Any = None, must_pass: bo
 
     fixed = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     fixed += ["--target-path", f"{folder}/target", "--log-path", f"{folder}/logs"]
-    flags = ["--quiet", "--no-send-anonymous-usage-stats", "--log-level-file", "none", "--no-use-colors"]
+    flags = ["--log-level", "none", "--no-send-anonymous-usage-stats", "--log-level-file", "none", "--no-use-colors"]
     with _quiet_warnings():
         result = dbtRunner(manifest=manifest).invoke([*flags, *args, *fixed])
     if must_pass and not result.success:

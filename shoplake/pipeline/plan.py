@@ -255,8 +255,9 @@ class _Planner:
             removed = self.changes.has_removals or self.last is None
             days = [touched.get(p, NO_DAYS) for p in model.parents]
             return self._all_days(model) if removed else NO_DAYS.union(*days)
-        latest = self._latest_days(model)
-        return _range(max(latest) - dt.timedelta(days=model.reads_before), max(latest)) if latest else NO_DAYS
+        # Each source's own latest days: one may have stopped while another went on.
+        before = dt.timedelta(days=model.reads_before)
+        return NO_DAYS.union(*(_range(day - before, day) for day in self._latest_days(model)))
 
     def _run_out(self, model: Model, own: Days) -> Days:
         """Give the days on which something that starts in ``own`` days may still run."""

@@ -124,6 +124,7 @@ def _release(
         settings, keyring, project.graph, plan, snapshot, HomePaths(settings.home).build / "partitions"
     )
     discard(workspace)
+    workspace.folder.mkdir(parents=True)
     try:
         outcome = _build_and_audit(workspace, project, report, on_step)
         with _timed(report, "publish", on_step) as step:

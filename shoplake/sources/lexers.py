@@ -47,6 +47,23 @@ class TextRows:
         self.broken.append(broken)
 
 
+def cut_csv(raw: str, delimiter: str, header: Sequence[str], names: Sequence[str]) -> TextRows:
+    """Cut one CSV row (it may span lines) whose columns ``header`` names."""
+    found = TextRows.empty(len(names))
+    places = {name.strip().lower(): place for place, name in enumerate(header)}
+    values = next(csv.reader(raw.split("\n"), delimiter=delimiter), [])
+    if len(values) == len(header):
+        found.add([values[places[n]] if n in places else None for n in names], 0, raw)
+    else:
+        found.add([None] * len(names), 0, raw, "wrong_number_of_fields")
+    return found
+
+
+def cut_json(raw: str, names: Sequence[str]) -> TextRows:
+    """Cut one JSON object."""
+    return next(_lex_json(iter([(0, *_readable(raw))]), names))
+
+
 def lex(shape: Shape, names: Sequence[str]) -> Iterator[TextRows]:
     """Cut a CSV or JSON Lines file into rows of the named fields, some ten thousand at a time."""
     lines = _lines(shape)
@@ -91,9 +108,7 @@ def _clean(line: str) -> str:
     return line.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
 
 
-def _lex_csv(
-    lines: Iterator[tuple[int, str, str | None]], shape: Shape, names: Sequence[str]
-) -> Iterator[TextRows]:
+def _lex_csv(lines: Iterator[tuple[int, str, str | None]], shape: Shape, names: Sequence[str]) -> Iterator[TextRows]:
     csv.field_size_limit(LONGEST_LINE * 2)
     width, places = len(shape.header), [shape.columns.get(name) for name in names]
     found, blank = TextRows.empty(len(names)), [None] * len(names)

@@ -156,9 +156,7 @@ class _Scan:
         return whole and (self.returns == 0 or self.returns == self.pairs == self.newlines)
 
 
-def _shape(
-    path: Path, compression: Literal["none", "gzip", "zstd"], scan: _Scan, contract: NamedFields
-) -> Shape:
+def _shape(path: Path, compression: Literal["none", "gzip", "zstd"], scan: _Scan, contract: NamedFields) -> Shape:
     head = scan.head
     common: dict[str, Any] = {
         "path": path,
@@ -217,8 +215,7 @@ def _header(text: str, contract: NamedFields) -> tuple[str, tuple[str, ...]]:
                 )
             return delimiter, tuple(names)
     raise Refused(
-        f"the first line names no columns of {contract.source}; expected a header with "
-        f"{', '.join(sorted(known))}"
+        f"the first line names no columns of {contract.source}; expected a header with {', '.join(sorted(known))}"
     )
 
 

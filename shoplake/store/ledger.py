@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, true, update
 
 from shoplake.errors import NotFoundError
 from shoplake.store import tables as t
@@ -218,7 +218,7 @@ class Ledger:
             names = [(f.source, f.logical_name) for f in files]
             earlier = _versions(con, names)
             _forget(con, [f.file_id for f in files])
-            self._retire(con, [f for f in files if f.status == "landed"], sequence)
+            self._retire(con, files, sequence)
             if files:
                 con.execute(insert(t.source_file), [_file_row(f, sequence, now, earlier) for f in files])
             days = [{"file_id": f.file_id, "day": d, "rows": n} for f in files for d, n in f.days.items()]
@@ -241,8 +241,11 @@ class Ledger:
         replayed: Sequence[int],
         edited: Collection[int] = (),
         reasons: Mapping[int, Sequence[str]] | None = None,
+        restated: Sequence[Restated] = (),
     ) -> None:
         """Record that quarantined rows of a file landed: its new counts and days, the object, the rows' fate.
+
+        A file that had failed as a whole becomes active, and retires the earlier version of its name.
 
         Args:
             file: the file with its new totals and all its days.
@@ -250,11 +253,21 @@ class Ledger:
             replayed: ids of quarantine rows that landed now.
             edited: those of them that a person changed first.
             reasons: new reasons of rows that stay in quarantine, by id.
+            restated: the difference to the version that the file retires.
 
         """
         now = _now()
+        f = t.source_file
         with self.store.writing() as con:
             sequence = _next_sequence(con, now)
+            same_name = (f.c.source == file.source, f.c.logical_name == file.logical_name)
+            con.execute(
+                update(f)
+                .where(*same_name, f.c.is_active, f.c.file_id != file.file_id)
+                .values(is_active=False, retired_sequence=sequence)
+            )
+            if restated:
+                con.execute(insert(t.restatement), [_restated_row(r, sequence, now) for r in restated])
             columns = _file_row(file, sequence, now, {})
             kept = (
                 "rows_landed",
@@ -426,16 +439,24 @@ class Ledger:
         with self.store.reading() as con:
             return [dict(row._mapping) for row in con.execute(query)]
 
-    def _retire(self, con: Connection, files: Iterable[SourceFile], sequence: int) -> None:
-        f = t.source_file
-        statement = (
-            update(f)
-            .where(f.c.source == bindparam("of"), f.c.logical_name == bindparam("named"), f.c.is_active)
-            .values(is_active=False, retired_sequence=sequence)
-        )
-        rows = [{"of": file.source, "named": file.logical_name} for file in files]
-        if rows:
-            con.execute(statement, rows)
+    def _retire(self, con: Connection, files: Sequence[SourceFile], sequence: int) -> None:
+        """End the versions that these files replace; what of those waits in quarantine waits no longer.
+
+        A landed file replaces every earlier version of its name; a failed one only those that never landed.
+        """
+        f, q = t.source_file, t.quarantine_row
+        same_name = (f.c.source == bindparam("of"), f.c.logical_name == bindparam("named"))
+        for status, replaced in (("landed", true()), ("failed", ~f.c.is_active)):
+            rows = [{"of": file.source, "named": file.logical_name} for file in files if file.status == status]
+            if not rows:
+                continue
+            earlier = select(f.c.file_id).where(*same_name, replaced)
+            open_rows = update(q).where(q.c.status == "open", q.c.file_id.in_(earlier))
+            con.execute(open_rows.values(status="discarded"), rows)
+            if status == "landed":
+                con.execute(
+                    update(f).where(*same_name, f.c.is_active).values(is_active=False, retired_sequence=sequence), rows
+                )
 
 
 def _now() -> dt.datetime:
