@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,8 @@ from tests.warehouse.test_order_and_split import (
 )
 
 FEW = settings(QUICK, max_examples=6)
+SALE = {"store_id": 1, "product_id": 1, "revenue": 8.0}
+COUNT = {"inventory_id": 1, "product_id": 1, "warehouse_id": 1, "stock_level": 0}
 REFERENCES = ("stores", "products", "warehouses")
 
 
@@ -82,16 +85,25 @@ def test_restated_files_give_the_marts_of_the_last_versions(project: Compiled, s
 
 def test_demand_is_known_in_full_when_the_counts_run_ahead_of_the_tills(project: Compiled) -> None:
     def sale(day: int, basket: str) -> Row:
-        sold_at = START + dt.timedelta(days=day)
-        return {"transaction_id": basket, "store_id": 1, "product_id": 1, "quantity": 4, "revenue": 8.0, "timestamp": sold_at}
+        return {**SALE, "transaction_id": basket, "quantity": 1 + day, "timestamp": START + dt.timedelta(days=day)}
 
     def count(day: int) -> Row:
-        counted_at = START + dt.timedelta(days=day)
-        return {"inventory_id": 1, "product_id": 1, "warehouse_id": 1, "stock_level": 0, "last_updated": counted_at}
+        return {**COUNT, "last_updated": START + dt.timedelta(days=day)}
 
     sales, counts = [sale(day, f"t{day}") for day in range(28)], [count(60), count(61)]
     lab = one_build(project, {"pos": sales, "inventory": counts[:1]})
     lab.land("inventory", counts[1:])
     lab.run()
-    assert [row["daily_units_28d"] for row in lab.table("mart_operations__stockouts")] == [4.0]
+    assert [row["daily_units_28d"] for row in lab.table("mart_operations__stockouts")] == [14.5]
     assert_same(lab, one_build(project, {"pos": sales, "inventory": counts}))
+
+
+@pytest.mark.parametrize("source", REFERENCES)
+def test_a_reference_file_that_comes_alone_passes_the_audit(lab: Lab, source: str) -> None:
+    rng = random.Random(3)
+    for name, rows in some_rows(rng).items():
+        lab.land(name, rows)
+    lab.run()
+    lab.land(source, reference(rng, source))
+    lab.run()
+    assert lab.audit().keys() <= ADVISORY
