@@ -35,7 +35,7 @@ def load_and_build(rows: Iterator[Any], work: Path, started: float) -> None:
     _build(database, work)
     built = time.perf_counter()
 
-    with duckdb.connect(str(database), read_only=True) as con:
+    with duckdb.connect(str(database)) as con:
         sums = con.execute(
             "select sum(sale_lines), sum(transactions), sum(net_amount) from main.mart_store_day"
         ).fetchall()[0]
