@@ -29,7 +29,12 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Read in one consistent snapshot."""
+        from sqlalchemy import text
+
         with self.engine.connect() as connection:
+            if connection.dialect.name == "sqlite":
+                # The driver begins nothing by itself, and without it each statement would see another moment.
+                connection.execute(text("begin"))
             yield connection
 
     @contextmanager
