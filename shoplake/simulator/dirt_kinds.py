@@ -6,12 +6,11 @@ Money keeps at most two decimals even where it is wrong, so that sums by hand ag
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
 
 from shoplake.simulator.dirt import Edit, Kind, Row
 
 
-def _set(**values: Any) -> Edit:
+def _set(**values: object) -> Edit:
     return lambda row: row.update(values)
 
 
@@ -77,7 +76,7 @@ def _time_errors(field: str, *, as_text: bool) -> list[Kind]:
     )
 
 
-DUPLICATE = Kind("duplicate", "duplicate", lambda row: None)
+DUPLICATE = Kind("duplicate", "duplicate", _set())
 
 POS = (
     *_errors(

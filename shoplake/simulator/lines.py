@@ -35,17 +35,17 @@ def json_lines(fields: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def chosen(texts: Sequence[str | None], places: Ints) -> Any:
+def chosen(texts: Sequence[str | None], places: Ints) -> pa.StringArray:
     """Give for each row the JSON token of the text at its place; None is null."""
     tokens = [None if text is None else json.dumps(text, ensure_ascii=False) for text in texts]
     return pa.array(tokens, pa.string()).take(pa.array(places))
 
 
-def quoted(texts: Any) -> Any:
+def quoted(texts: pa.StringArray) -> pa.StringArray:
     """Put Arrow texts that need no escapes between quotes."""
     return pc.binary_join_element_wise('"', texts, '"', "")
 
 
-def milliseconds(moments: Ints) -> Any:
+def milliseconds(moments: Ints) -> pa.StringArray:
     """Write epoch milliseconds as seconds with their fraction."""
     return pa.array(np.asarray(moments) / 1000).cast(pa.string())

@@ -83,7 +83,8 @@ def _barcodes(items: Ints) -> Ints:
     stems = 501_234_000_000 + items
     digits = stems[:, None] // 10 ** np.arange(12) % 10
     total = (digits * np.where(np.arange(12) % 2 == 0, 3, 1)).sum(axis=1)
-    return stems * 10 + (10 - total % 10) % 10
+    barcodes: Ints = stems * 10 + (10 - total % 10) % 10
+    return barcodes
 
 
 def product_rows(products: Products) -> list[dict[str, str]]:

@@ -22,7 +22,9 @@ def restated(world: World, codec: CsvCodec, lines: list[str]) -> list[str]:
     picked = [sold[place] for place in draws.permutation(len(sold))[: 3 * each].tolist()]
     changed, removed, copied = set(picked[::3]), set(picked[1::3]), picked[2::3]
     again = [
-        _corrected(codec, line) if place in changed else line for place, line in enumerate(lines) if place not in removed
+        _corrected(codec, line) if place in changed else line
+        for place, line in enumerate(lines)
+        if place not in removed
     ]
     return again + [_added(codec, lines[place], number) for number, place in enumerate(copied, start=1)]
 
@@ -32,7 +34,12 @@ def _is_plain_sale(codec: CsvCodec, line: str) -> bool:
         return False
     row = codec.parse(line)
     is_written_plainly = row["store_id"].isdecimal() and row["product_id"].isdecimal() and row["timestamp"].isdecimal()
-    return is_written_plainly and row["transaction_id"].startswith("S") and row["quantity"] == "1" and not row["discount_applied"]
+    return (
+        is_written_plainly
+        and row["transaction_id"].startswith("S")
+        and row["quantity"] == "1"
+        and not row["discount_applied"]
+    )
 
 
 def _corrected(codec: CsvCodec, line: str) -> str:

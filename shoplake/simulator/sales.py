@@ -99,7 +99,8 @@ class Tills:
         hours = SUNDAY_HOURS if is_sunday else WEEK_HOURS
         shares = np.array(list(hours.values()), float)
         hour = draws.choice(np.array(list(hours)), count, p=shares / shares.sum())
-        return self.world.midnight(number) + hour * HOUR_SECONDS + draws.integers(0, HOUR_SECONDS, count)
+        opening: Ints = self.world.midnight(number) + hour * HOUR_SECONDS
+        return opening + draws.integers(0, HOUR_SECONDS, count)
 
     def _products(self, stores: Ints, draws: np.random.Generator) -> Ints:
         regions, chance = self.places.store_regions[stores], draws.random(len(stores))
@@ -109,15 +110,14 @@ class Tills:
             product[mine] = np.searchsorted(self.products.demand[region], chance[mine], side="right")
         return np.minimum(product, self.world.products - 1)
 
-    def _sellable(
-        self, basket: Ints, product: Ints, stores: Ints, is_out: Bools, draws: np.random.Generator
-    ) -> Ints:
+    def _sellable(self, basket: Ints, product: Ints, stores: Ints, is_out: Bools, draws: np.random.Generator) -> Ints:
         """Give the lines that are sold: each product once a basket, and few of what is out of stock."""
-        first = np.unique(basket * self.world.products + product, return_index=True)[1]
+        first: Ints = np.unique(basket * self.world.products + product, return_index=True)[1]
         first.sort()
         pairs = self.places.store_warehouses[stores] * self.world.products + product
         is_lost = is_out[pairs[first]] & (draws.random(len(first)) < LOST_WHEN_OUT)
-        return first[~is_lost]
+        sold: Ints = first[~is_lost]
+        return sold
 
     def rendered(self, number: int, day: SaleDay) -> list[str]:
         """Write the lines of a day as CSV, without a header."""

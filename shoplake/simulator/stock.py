@@ -21,7 +21,7 @@ NO_THRESHOLD = 0.05
 OVERSELLS = 0.03
 """Share of pairs whose system promises more than there is."""
 DEEPEST = -6
-LATE_ORDERS = 0.10
+LATE_ORDERS = 0.05
 DELIVERY_HOURS = (5, 11)
 NEVER = np.iinfo(np.int64).max
 

@@ -62,8 +62,11 @@ class Web:
         count = int(wanted / EVENTS_PER_SESSION * 1.3) + 20
         is_bounce = draws.random(count) < BOUNCES
         sizes = np.where(is_bounce, 1, 1 + np.minimum(draws.geometric(1 / 6.0, count), 60))
-        last = int(np.searchsorted(np.cumsum(sizes), max(wanted, 1)))
-        return sizes[: last + 1]
+        ends = np.cumsum(sizes)
+        last = int(np.searchsorted(ends, max(wanted, 1)))
+        taken: Ints = sizes[: last + 1]
+        taken[last] -= ends[last] - max(wanted, 1)
+        return taken
 
     def _moments(self, number: int, sizes: Ints, draws: np.random.Generator) -> Ints:
         """Give the epoch millisecond of each event."""
@@ -75,7 +78,8 @@ class Web:
         gaps[pauses] = draws.integers(1_900_000, 5_400_000, int(pauses.sum()))
         firsts = np.cumsum(sizes) - sizes
         passed = np.cumsum(gaps)
-        return np.repeat(starts, sizes) + passed - np.repeat(passed[firsts], sizes)
+        moments: Ints = np.repeat(starts, sizes) + passed - np.repeat(passed[firsts], sizes)
+        return moments
 
     def _rendered(self, session: Ints, moments: Ints, sizes: Ints, draws: np.random.Generator) -> list[str]:
         count = len(sizes)

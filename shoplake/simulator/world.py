@@ -93,7 +93,8 @@ class World:
         season = [1 + 0.12 * math.sin(2 * math.pi * (date.timetuple().tm_yday - 80) / 365) for date in dates]
         pay_day = [1.08 if date.day >= 27 or date.day <= 2 else 1.0 for date in dates]  # noqa: PLR2004
         weights = np.array([weekdays[d.weekday()] * s * p for d, s, p in zip(dates, season, pay_day, strict=True)])
-        return weights / weights.sum()
+        shares: Floats = weights / weights.sum()
+        return shares
 
     def daily(self, total: int, weekdays: tuple[float, ...]) -> Ints:
         """Split a total over the days by their shape; the parts add up to it exactly."""
