@@ -28,3 +28,23 @@ def make_home(tmp_path: Path) -> Callable[..., Settings]:
 def settings(make_home: Callable[..., Settings]) -> Settings:
     """Give a fresh home."""
     return make_home()
+
+
+@pytest.fixture
+def record_proof() -> Callable[[str, str], None]:
+    """Give a function that keeps what a proof printed in ``docs/proofs``."""
+
+    def record(name: str, text: str) -> None:
+        import datetime as dt
+        import os
+        import platform
+
+        import duckdb
+
+        folder = Path(__file__).parents[1] / "docs" / "proofs"
+        folder.mkdir(exist_ok=True)
+        made = f"{dt.date.today():%Y-%m-%d}, Python {platform.python_version()}, DuckDB {duckdb.__version__}"
+        (folder / f"{name}.md").write_text(f"# {name}\n\n{text}\n\n{made}, {os.cpu_count()} cores.\n", encoding="utf-8")
+        print(text)
+
+    return record
