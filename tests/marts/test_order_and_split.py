@@ -38,7 +38,8 @@ def reference(rng: random.Random, source: str) -> list[Row]:
         ]
     if source == "products":
         return [
-            {"product_id": n, "name": f"P{n}", "category": word, "unit_cost": rng.choice([None, 0.5, 1.25])} for n in ids
+            {"product_id": n, "name": f"P{n}", "category": word, "unit_cost": rng.choice([None, 0.5, 1.25])}
+            for n in ids
         ]
     return [{"warehouse_id": n, "name": f"W{n}", "region": word} for n in ids]
 

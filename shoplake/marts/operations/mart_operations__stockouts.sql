@@ -12,8 +12,9 @@ with recent as (
     where sale_date > {{ business_date(watermark('pos')) }} - 35
 ),
 
+-- Without any sale the days are null, and so is all that is divided by them.
 known as (
-    select least(max(days_ago) + 1, 28) as days
+    select case when max(days_ago) < 28 then max(days_ago) + 1 when max(days_ago) >= 28 then 28 end as days
     from recent
 ),
 
