@@ -112,7 +112,8 @@ class Kpi(_Part):
     """SELECT over marts, instead of ``marts``."""
     dimensions: dict[Name, Dimension]
     coverage: Coverage
-    per: Per | None = None
+    per: tuple[Per, ...] = ()
+    """Steps between the rows and the parts, each over the one before it."""
     parts: dict[Name, Sql]
     """Aggregates over additive columns (or over the measures of ``per``)."""
     definitions: dict[Name, Definition]

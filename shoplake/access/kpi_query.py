@@ -1,0 +1,170 @@
+"""Puts a KPI's definition, the asked dimensions and the window together into one SELECT."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from shoplake.access.kpi_inputs import Inputs
+from shoplake.errors import InputError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from shoplake.access.kpi_definition import Kpi
+    from shoplake.access.kpi_window import Sight
+    from shoplake.pipeline.manifest import Manifest
+
+PARAMETER = re.compile(r"\$(\w+)")
+DAY = "day"
+MATCHED = "rows_matched"
+"""Column that tells a group of nothing from one whose figure cannot be measured."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What to group and to filter by."""
+
+    by: tuple[str, ...] = ()
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Wanted values by dimension, compared as text; an empty text stands for a missing value."""
+
+    def total(self) -> Asked:
+        """Give the same without groups."""
+        return Asked((), self.where)
+
+
+@dataclass(frozen=True)
+class Query:
+    """One KPI on one connection."""
+
+    con: DuckDBPyConnection
+    manifest: Manifest
+    kpi: Kpi
+    engagement_days: int = 30
+
+    def groups(self, sight: Sight, asked: Asked) -> list[Row]:
+        """Give a row for each group: dimensions as ``by_<name>``, labels, parts, ``value_<definition>``."""
+        kpi, by = self.kpi, _keys(self.kpi, asked.by)
+        parts = kpi.parts | self._mart_parts(asked)
+        steps = [self._rows(asked)]
+        for step in kpi.per:
+            columns = [*by, *step.by, *(f"({sql}) as {name}" for name, sql in step.measures.items())]
+            steps.append(f"select {', '.join(columns)} from {{before}} group by {', '.join([*by, *step.by])}")
+        aggregates = [*by, f"count(*) as {MATCHED}", *(f"({sql}) as {name}" for name, sql in parts.items())]
+        grouped = f" group by {', '.join(by)}" if by else ""
+        steps.append(f"select {', '.join(aggregates)} from {{before}}{grouped}")
+        values = ", ".join(f"({one.value}) as value_{name}" for name, one in kpi.definitions.items())
+        order = f" order by {', '.join(f'{key} nulls last' for key in by)}" if by else ""
+        steps.append(f"select *, {values} from {{before}}{order}")
+        return self._run(steps, sight, asked.where)
+
+    def listing(self, sight: Sight, asked: Asked) -> list[Row]:
+        """Give the single rows that a KPI lists when it is not grouped, by rank."""
+        assert self.kpi.listing is not None, "asked of a KPI that lists nothing"  # noqa: S101
+        columns = ", ".join(f"{sql} as {name}" for name, sql in self.kpi.listing.columns.items())
+        last = f"select {columns} from {{before}} where {self.kpi.listing.where} order by {self.kpi.listing.order}"
+        return self._run([self._rows(asked), last], sight, asked.where)
+
+    def days_with_data(self, sight: Sight) -> int:
+        """Count the days of the window for which the KPI's source has data."""
+        seen = self.kpi.coverage
+        sql = (
+            f"select count(distinct {seen.date}) as days from {seen.mart} "
+            f"where {seen.date} between $from and $to and {seen.where}"
+        )
+        return int(self._run([sql], sight)[0]["days"])
+
+    def is_supported(self, dimension: str, sight: Sight) -> bool:
+        """Say whether the window's data can answer by a dimension."""
+        condition = self.kpi.dimensions[dimension].supported_when
+        return condition is None or bool(self._run([f"select ({condition}) as yes"], sight)[0]["yes"])
+
+    def is_known(self, dimension: str, values: Sequence[str], sight: Sight) -> bool:
+        """Say whether any row in sight, of whatever day, has one of the values."""
+        base, date = self._base(Asked((), {dimension: tuple(values)})), self.kpi.date
+        condition = self._condition(dimension, len(values))
+        sql = f"select count(*) > 0 as yes from ({base}) as kpi_rows where {condition} and {date} is not null"
+        return bool(self._run([sql], sight, {dimension: tuple(values)})[0]["yes"])
+
+    def _rows(self, asked: Asked) -> str:
+        """Give the rows of the window that pass the filters, with the asked dimensions beside them."""
+        kpi = self.kpi
+        keys = [
+            f"{column} as {key}"
+            for name in asked.by
+            for key, column in _key_columns(name, kpi.dimensions[name].column, kpi.dimensions[name].label)
+        ]
+        is_daily = DAY in asked.by
+        last_day = kpi.date if is_daily else "$to"
+        first = "$to" if kpi.is_as_of and not is_daily and DAY not in asked.where else "$from"
+        tests = [f"{kpi.date} between {first} and $to"]
+        tests += [self._condition(name, len(values)) for name, values in asked.where.items()]
+        columns = ", ".join([*keys, f"{last_day} as last_day", "kpi_rows.*"])
+        return f"select {columns} from ({self._base(asked)}) as kpi_rows where {' and '.join(tests)}"
+
+    def _base(self, asked: Asked) -> str:
+        return self.kpi.relation or f"select * from {self._mart(asked)}"
+
+    def _mart(self, asked: Asked) -> str:
+        """Choose the first mart that has every asked dimension: they stand from coarse to fine."""
+        needed = {self.kpi.dimensions[name].column for name in (*asked.by, *asked.where)}
+        for mart in self.kpi.marts:
+            table = self.manifest.tables.get(mart.name)
+            if table is None or needed <= table.columns.keys():
+                return mart.name
+        raise InputError(
+            f"No mart of {self.kpi.name} has all of {', '.join([*asked.by, *asked.where])}.",
+            hint="Ask for fewer dimensions at once.",
+        )
+
+    def _mart_parts(self, asked: Asked) -> dict[str, str]:
+        if self.kpi.relation:
+            return {}
+        chosen = self._mart(asked)
+        return next(mart.parts for mart in self.kpi.marts if mart.name == chosen)
+
+    def _condition(self, name: str, values: int) -> str:
+        dimension = self.kpi.dimensions[name]
+        wanted = ", ".join(f"$where_{name}_{n}" for n in range(values))
+        columns = [dimension.column, *([dimension.label] if dimension.label else [])]
+        tests = (f"coalesce(cast(kpi_rows.{column} as varchar), '') in ({wanted})" for column in columns)
+        return f"({' or '.join(tests)})"
+
+    def _run(self, steps: Sequence[str], sight: Sight, where: Mapping[str, tuple[str, ...]] | None = None) -> list[Row]:
+        """Run SELECTs of which each reads the one ``{before}`` it; give the rows of the last."""
+        *earlier, last = [sql.replace("{before}", f"kpi_step_{n - 1}") for n, sql in enumerate(steps)]
+        tables = Inputs.of(self.manifest, sight, " ".join(steps))
+        tables |= {f"kpi_step_{n}": sql for n, sql in enumerate(earlier)}
+        named = ", ".join(f"{name} as ({sql})" for name, sql in tables.items())
+        query = f"with {named} {last}" if named else last
+        values = self._values(sight, where or {})
+        used = set(PARAMETER.findall(query))
+        cursor = self.con.execute(query, {name: value for name, value in values.items() if name in used})
+        names = [column[0] for column in cursor.description or []]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def _values(self, sight: Sight, where: Mapping[str, tuple[str, ...]]) -> dict[str, object]:
+        window = sight.window
+        wanted = {f"where_{name}_{n}": value for name, values in where.items() for n, value in enumerate(values)}
+        return {
+            "from": window.first,
+            "to": window.last,
+            "days": window.days,
+            "known_until": sight.known_until,
+            "engagement_days": self.engagement_days,
+            **wanted,
+        }
+
+
+def _keys(kpi: Kpi, by: Sequence[str]) -> list[str]:
+    """Name the key columns of a group: each dimension, and its label where it has one."""
+    return [key for n in by for key, _ in _key_columns(n, kpi.dimensions[n].column, kpi.dimensions[n].label)]
+
+
+def _key_columns(name: str, column: str, label: str | None) -> list[tuple[str, str]]:
+    return [(f"by_{name}", f"kpi_rows.{column}"), *([(f"label_{name}", f"kpi_rows.{label}")] if label else [])]
