@@ -79,13 +79,14 @@ class HomePaths:
         return self.home / "lock"
 
     def folders(self) -> tuple[Path, ...]:
-        """List every folder of a complete home."""
+        """List every folder of a complete home, each after the one it lies in."""
         return (
             self.keys,
             self.store,
             self.landing,
             self.contracts,
             self.lake,
+            self.partitions.parent,
             self.partitions,
             self.manifests,
             self.build,

@@ -49,9 +49,7 @@ class Settings(BaseSettings):
         os.cpu_count() or 2, description="Threads used for landing and building."
     )
     memory_limit: str = Field("2GB", description="Memory for DuckDB; more spills to encrypted files.")
-    kek_provider: Literal["file", "environment"] = Field(
-        "file", description="Where the key-encryption key comes from."
-    )
+    kek_provider: Literal["file", "environment"] = Field("file", description="Where the key-encryption key comes from.")
     store_url: str = Field(
         "", description="SQLAlchemy URL of the operational store; empty means SQLCipher in the home."
     )
@@ -80,7 +78,7 @@ def load_settings(home: Path | None = None) -> Settings:
     """Read the settings of ``home`` (default: ``SHOPLAKE_HOME``, then ``./.shoplake``).
 
     Raises:
-        SettingsError: a file that is not TOML, an unknown name, or a value out of its range.
+        SettingsError: a file that cannot be read or is not TOML, an unknown name, or a value out of its range.
 
     """
     chosen = Path(home or os.environ.get("SHOPLAKE_HOME") or DEFAULT_HOME).expanduser().absolute()
@@ -89,8 +87,12 @@ def load_settings(home: Path | None = None) -> Settings:
         values = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         settings = Settings(**{**values, "home": chosen})
         return settings.model_copy(update={"home": chosen})
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} is not valid TOML: {error}", hint="Correct the file.") from error
+    except OSError as error:
+        raise SettingsError(
+            f"{file} cannot be read: {error.strerror}.", hint="Make it a file that you may read."
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
