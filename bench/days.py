@@ -8,11 +8,15 @@ from pathlib import Path
 from bench.data import WAREHOUSES, write_sales
 
 STOCKED_PRODUCTS = 250
+PAIRS = STOCKED_PRODUCTS * WAREHOUSES
 COUNTS_A_DAY = 4
+COUNTS = PAIRS * COUNTS_A_DAY
 CUSTOMERS = 2000
 SESSIONS = 600
 EVENTS_A_SESSION = 5
 INTERACTIONS = 300
+EPOCH = dt.date(2000, 1, 1)
+NUMBERS_A_DAY = 200_003
 
 
 def write_day(folder: Path, date: dt.date, sale_lines: int) -> dict[str, Path]:
@@ -22,11 +26,9 @@ def write_day(folder: Path, date: dt.date, sale_lines: int) -> dict[str, Path]:
     write_sales(folder / "pos", sale_lines, days=1, first_day=date)
     files = {"pos": folder / "pos" / f"pos_{date.isoformat()}.csv"}
     con = duckdb.connect()
-    # Scattered over 32 bits by the day, so that two days never look alike.
-    con.execute(
-        "create macro mix(n, salt) as "
-        f"((n + salt * 7919 + {date.toordinal() - dt.date(2000, 1, 1).toordinal()} * 1000003) * 2654435761 % 4294967291) >> 8"
-    )
+    # Each day draws from a stretch of its own, so that no two days look alike.
+    drawn = f"n + salt * 7919 + {(date - EPOCH).days * NUMBERS_A_DAY}"
+    con.execute(f"create macro mix(n, salt) as (({drawn}) * 2654435761 % 4294967291) >> 8")
     midnight = int(dt.datetime.combine(date, dt.time(), dt.UTC).timestamp())
     for source, (sql, ending, options) in _sources(midnight, date).items():
         files[source] = folder / source / f"{source}_{date.isoformat()}.{ending}"
@@ -39,13 +41,13 @@ def write_day(folder: Path, date: dt.date, sale_lines: int) -> dict[str, Path]:
 def _sources(midnight: int, date: dt.date) -> dict[str, tuple[str, str, str]]:
     inventory = f"""
         select
-            {date.toordinal()} * 100000 + range as inventory_id,
+            {date.toordinal() * COUNTS} + range as inventory_id,
             range // {WAREHOUSES} % {STOCKED_PRODUCTS} + 1 as product_id,
             range % {WAREHOUSES} + 1 as warehouse_id,
             greatest(0, mix(range, 1) % 120 - 6) as stock_level,
             20 as restock_threshold,
-            cast({midnight} + range // {STOCKED_PRODUCTS * WAREHOUSES} * {86400 // COUNTS_A_DAY} as double) as last_updated
-        from range({STOCKED_PRODUCTS * WAREHOUSES * COUNTS_A_DAY})"""
+            cast({midnight} + range // {PAIRS} * {86400 // COUNTS_A_DAY} as double) as last_updated
+        from range({COUNTS})"""
     web_events = f"""
         select
             '{date:%Y%m%d}-' || range // {EVENTS_A_SESSION} as session_id,

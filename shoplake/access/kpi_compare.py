@@ -31,10 +31,11 @@ class Compared:
         """Give the totals by every definition, and the chosen one in full."""
         kpi, asked = self.query.kpi, self.asked.total()
         row = self.query.groups(self.now, asked)[0]
-        reason = self._unsupported(asked) or self._unknown_filter(row)
-        values = {name: self._total_value(row, name, reason) for name in kpi.definitions}
+        unsupported = self._unsupported(asked)
+        reason = unsupported or self._unknown_filter(row)
+        values = {name: self._total_value(row, name, reason, self.days_with_data) for name in kpi.definitions}
         chosen, value = kpi.definitions[self.definition], values[self.definition]
-        previous, previous_reason = self._previous_total(asked)
+        previous, previous_reason = (None, unsupported) if unsupported else self._previous_total(asked)
         return values, Total(
             value=value,
             parts={name: row[name] for name in kpi.parts},
@@ -54,13 +55,13 @@ class Compared:
         before = {} if reason else self._previous_groups()
         return [self._shown(row, reason, before) for row in self.query.groups(self.now, self.asked)]
 
-    def _total_value(self, row: Row, name: str, reason: str | None) -> Any:  # noqa: ANN401 - money, counts, seconds
+    def _total_value(self, row: Row, name: str, reason: str | None, days: int) -> Any:  # noqa: ANN401
         """Give a total; a sum over nothing is 0 where the days have data, and null where they have none."""
         if reason:
             return None
         value = row[f"value_{name}"]
         is_zero = value is None and self.query.kpi.definitions[name].is_additive and row[MATCHED] == 0
-        return 0 if is_zero and self.days_with_data > 0 else value
+        return 0 if is_zero and days > 0 else value
 
     def _shown(self, row: Row, reason: str | None, before: dict[tuple[Any, ...], Any]) -> Row:
         kpi = self.query.kpi
@@ -80,7 +81,8 @@ class Compared:
             return None, "no data in the previous window"
         if self.query.kpi.definitions[self.definition].is_additive and start > self.earlier.window.first:
             return None, f"the data starts within the previous window, on {start}"
-        value = self.query.groups(self.earlier, asked)[0][f"value_{self.definition}"]
+        row = self.query.groups(self.earlier, asked)[0]
+        value = self._total_value(row, self.definition, None, self.query.days_with_data(self.earlier))
         return value, None if value is not None else "not measurable in the previous window"
 
     def _previous_groups(self) -> dict[tuple[Any, ...], Any]:

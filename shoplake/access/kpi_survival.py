@@ -30,6 +30,7 @@ def kaplan_meier_median(times: list[float] | None, ended: list[bool] | None) -> 
     """
     cases: list[tuple[float, bool]] = sorted(zip(times or (), ended or (), strict=True))
     at_risk, survival = len(cases), 1.0
+    time: float
     for time, group in groupby(cases, key=lambda case: case[0]):
         same = [is_end for _, is_end in group]
         survival *= 1 - sum(same) / at_risk
@@ -45,6 +46,10 @@ def register(con: DuckDBPyConnection) -> None:
 
     known = con.execute("select count(*) from duckdb_functions() where function_name = ?", [SQL_NAME]).fetchone()
     if known == (0,):
-        types = ["DOUBLE[]", "BOOLEAN[]"]
-        handling = FunctionNullHandling.SPECIAL
-        con.create_function(SQL_NAME, kaplan_meier_median, types, "DOUBLE", null_handling=handling)
+        con.create_function(
+            SQL_NAME,
+            kaplan_meier_median,
+            ["DOUBLE[]", "BOOLEAN[]"],
+            "DOUBLE",
+            null_handling=FunctionNullHandling.SPECIAL,
+        )

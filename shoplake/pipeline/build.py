@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,10 +87,15 @@ def parse(settings: Settings) -> Project:
     from shoplake.home import HomePaths
 
     variables = json.dumps(model_variables(settings), sort_keys=True)
-    return _parse(variables, str(HomePaths(settings.home).build / "dbt"))
+    if variables not in _parsed:
+        _parsed[variables] = _parse(variables, str(HomePaths(settings.home).build / "dbt"))
+    return _parsed[variables]
 
 
-@cache
+_parsed: dict[str, Project] = {}
+"""The parsed project by its variables: it is the same for every home."""
+
+
 def _parse(variables: str, folder: str) -> Project:
     result = _invoke(["parse", "--vars", variables], folder)
     manifest = result.result
@@ -181,7 +185,16 @@ def _invoke(args: list[str], folder: str, *, manifest: Any = None, must_pass: bo
 
     fixed = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     fixed += ["--target-path", f"{folder}/target", "--log-path", f"{folder}/logs"]
-    flags = ["--log-level", "none", "--no-send-anonymous-usage-stats", "--log-level-file", "none", "--no-use-colors"]
+    flags = [
+        "--no-write-json",
+        "--no-populate-cache",
+        "--log-level",
+        "none",
+        "--no-send-anonymous-usage-stats",
+        "--log-level-file",
+        "none",
+        "--no-use-colors",
+    ]
     with _quiet_warnings():
         result = dbtRunner(manifest=manifest).invoke([*flags, *args, *fixed])
     if must_pass and not result.success:
