@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import tempfile
 import threading
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SAMPLE_SECONDS = 0.05
+LONGEST_SECONDS = 1800.0
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 LAST_WORDS = 3000
 
@@ -23,21 +25,29 @@ class ContenderError(Exception):
 
 @dataclass(frozen=True)
 class Measured:
-    """A finished command: its output, wall-clock seconds and peak memory in MiB."""
+    """A finished command: its output, wall-clock and processor seconds, and peak memory in MiB."""
 
     output: str
     seconds: float
+    cpu_seconds: float
+    """Of the command and the children it waited for: what it cost, however busy the machine was."""
     peak_mb: float
 
 
-def measure(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str] | None = None) -> Measured:
+def measure(
+    command: Sequence[str | Path],
+    *,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    time_limit_seconds: float = LONGEST_SECONDS,
+) -> Measured:
     """Run a command to its end.
 
     The peak is the larger of what the kernel recorded for the largest single process (exact) and of the sum over the
     whole process tree, sampled every 50 ms (which alone sees a JVM or a worker beside its parent).
 
     Raises:
-        ContenderError: the command ended with another exit code than 0.
+        ContenderError: the command ended with another exit code than 0, or was stopped at its time limit.
 
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
@@ -45,7 +55,7 @@ def measure(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str] 
         process = subprocess.Popen(
             [str(part) for part in command], cwd=cwd, env={**os.environ, **(env or {})}, stdout=out, stderr=err
         )
-        sampler = _TreeSampler(process.pid)
+        sampler = _TreeSampler(process.pid, time_limit_seconds)
         sampler.start()
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - started
@@ -55,23 +65,32 @@ def measure(command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str] 
         err.seek(0)
         output, errors = out.read(), err.read()
     if process.returncode:
-        last_words = (output + errors)[-LAST_WORDS:]
-        raise ContenderError(f"{' '.join(map(str, command))} ended with code {process.returncode}:\n{last_words}")
-    return Measured(output, seconds, max(usage.ru_maxrss / 1024, sampler.peak_bytes / 2**20))
+        end = "ran into its time limit" if sampler.is_out_of_time else f"ended with code {process.returncode}"
+        raise ContenderError(f"{' '.join(map(str, command))} {end}:\n{(output + errors)[-LAST_WORDS:]}")
+    peak_mb = max(usage.ru_maxrss / 1024, sampler.peak_bytes / 2**20)
+    return Measured(output, seconds, usage.ru_utime + usage.ru_stime, peak_mb)
 
 
 class _TreeSampler(threading.Thread):
-    """Looks at a process and its descendants until told to stop."""
+    """Looks at a process and its descendants until told to stop; ends them when their time is over."""
 
-    def __init__(self, root: int) -> None:
+    def __init__(self, root: int, time_limit_seconds: float) -> None:
         super().__init__(daemon=True)
         self.peak_bytes = 0
+        self.is_out_of_time = False
         self._root = root
+        self._deadline = time.monotonic() + time_limit_seconds
         self._over = threading.Event()
 
     def run(self) -> None:
         while not self._over.wait(SAMPLE_SECONDS):
             pids = _descendants(self._root)
+            if time.monotonic() > self._deadline:
+                self.is_out_of_time = True
+                for pid in reversed(pids):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                return
             held = sum(_held_bytes(pid, is_alone=len(pids) == 1) for pid in pids)
             self.peak_bytes = max(self.peak_bytes, held)
 
