@@ -50,6 +50,10 @@ def _twice_the_line(row: Row) -> None:
     row.update(quantity=str(2 * int(row["quantity"])), revenue=f"{2 * float(row['revenue']):.2f}")
 
 
+def _another_rating(row: Row) -> None:
+    row["rating"] = (row["rating"] or 0) % 5 + 1
+
+
 def _one_more_unit(row: Row) -> None:
     row["stock_level"] = str(int(row["stock_level"]) + 1)
 
@@ -188,5 +192,5 @@ INTERACTIONS = (
         iso_time=_iso("timestamp"),
     ),
     DUPLICATE,
-    Kind("conflict", "conflict", _set(message_excerpt="(sent again with another text)")),
+    Kind("conflict", "conflict", _another_rating),
 )
