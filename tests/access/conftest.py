@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +14,7 @@ from shoplake.access.kpi import answer_on, load_kpis
 from shoplake.access.kpi_answer import KpiAnswer
 from shoplake.access.kpi_window import Clock, parse_day
 from shoplake.cli.output import plain
-from shoplake.pipeline.manifest import Manifest
+from shoplake.pipeline.manifest import Manifest, Table
 from tests.warehouse.conftest import compiled
 from tests.warehouse.lab import Compiled, Lab, Row
 
@@ -50,7 +49,16 @@ class KpiLab:
         """Describe the release as publishing does: with each model's SQL under bare table names."""
         project, made = self.lab.project, self.lab._manifest
         assert made is not None
-        tables = {n: msgspec.structs.replace(t, sql=bare(project, n)) for n, t in made.tables.items()}
+        tables = {
+            model.name: Table(
+                model.database,
+                dict(model.columns),
+                model.partition_by,
+                made.tables[model.name].partitions if model.name in made.tables else (),
+                bare(project, model.name),
+            )
+            for model in project.graph.tables()
+        }
         return msgspec.structs.replace(made, tables=tables, created_at=self.created_at, **self.changes)
 
 
@@ -79,5 +87,3 @@ def kpis(mart_project: Compiled) -> KpiLab:
     """An empty lake to land in and to ask."""
     return KpiLab(Lab(mart_project))
 
-
-MakeKpis = Callable[[], KpiLab]
