@@ -14,7 +14,7 @@ TIMES = 10
 
 def help_seconds(times: int = TIMES) -> float:
     """Give the median wall-clock seconds of the installed command, after one call that warms the file cache."""
-    command = [Path(sys.executable).with_name("shoplake"), "--help"]
+    command: list[str | Path] = [Path(sys.executable).with_name("shoplake"), "--help"]
     measure(command, cwd=ROOT)
     return statistics.median(measure(command, cwd=ROOT).seconds for _ in range(times))
 

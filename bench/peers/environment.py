@@ -30,7 +30,16 @@ def peers_python(announce: Callable[[str], None]) -> Path:
         return python
     announce(f"Installing the peers into {FOLDER.name} ...")
     venv.create(FOLDER, with_pip=True, clear=True)
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS]
+    install: list[str | Path] = [
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "-r",
+        REQUIREMENTS,
+    ]
     subprocess.run(install, check=True, cwd=ROOT)
     stamp.write_text(wanted, encoding="utf-8")
     return python
