@@ -26,7 +26,8 @@ def read_rows(path: Path, types: dict[str, str]) -> list[Row]:
     unknown = set(text.columns) - types.keys() - {"why"}
     assert not unknown, f"{path} has unknown columns: {unknown}"
     casts = ", ".join(f'cast("{name}" as {types[name]}) as "{name}"' for name in text.columns if name != "why")
-    return text.project(casts).to_arrow_table().to_pylist()
+    rows: list[Row] = text.project(casts).to_arrow_table().to_pylist()
+    return rows
 
 
 def comparable(rows: list[Row]) -> list[list[tuple[str, Any]]]:

@@ -21,7 +21,7 @@ from tests.warehouse.test_order_and_split import (
     some_rows,
 )
 
-FEW = settings(QUICK, max_examples=6)
+FEW = settings(QUICK, max_examples=4)
 SALE = {"store_id": 1, "product_id": 1, "revenue": 8.0}
 COUNT = {"inventory_id": 1, "product_id": 1, "warehouse_id": 1, "stock_level": 0}
 REFERENCES = ("stores", "products", "warehouses")

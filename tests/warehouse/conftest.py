@@ -35,7 +35,7 @@ def compiled(folder: Path, *, marts: bool = False, **variables: Any) -> Compiled
     manifest = dbt(folder, "parse", variables=variables).result
     models = [n for n in manifest.nodes.values() if n.resource_type == "model"]
     chosen = [n.name for n in models if marts or n.schema == "warehouse"]
-    outcome = dbt(folder, "compile", "--select", *chosen, variables=variables)
+    outcome = dbt(folder, "compile", "--indirect-selection", "buildable", "--select", *chosen, variables=variables)
     assert outcome.success
     graph = ModelGraph({m.name: m for m in ModelGraph.from_dbt(manifest).models.values() if m.name in chosen})
     lake = {
