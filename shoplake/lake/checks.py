@@ -68,7 +68,11 @@ def checked_sql(contract: Contract, relation: str, *, now: dt.datetime, has_kind
     flags = " | ".join(_flags(contract, parts)) or "0"
     names = ", ".join(quoted(field.name) for field in contract.fields)
     provenance = "_file_id, _line"
-    bad = " or ".join(f"coalesce({condition}, false)" for condition, _ in errors)
+    bad = " or ".join(
+        f"coalesce({condition}, false)"
+        for condition in ["_broken is not null", *(c for p in parts for c in p.failures())]
+        + [f"({r.broken})" for r in contract.rules if r.severity == "error"]
+    )
     reasons = ", ".join(f"case when {condition} then {code} end" for condition, code in errors)
     reason_list = f"list_filter([{reasons}], lambda r: r is not null) as _reasons"
     flags_column = f"({flags})::uinteger as _flags"
@@ -170,8 +174,8 @@ class _Part:
 
     @property
     def given(self) -> str:
-        """Whether there is any value: blank text is none."""
-        return f"({self.text} is not null and ({self.is_plain} or trim({self.text}, {SPACE}) <> ''))"
+        """Whether there is any value: blank text is none. CASE looks at the few rows that are not plain alone."""
+        return f"(case when {self.is_plain} then true else coalesce(trim({self.text}, {SPACE}) <> '', false) end)"
 
     @property
     def repaired(self) -> str:
@@ -185,15 +189,26 @@ class _Part:
         allowed = ", ".join(text(v) for v in self.field.allowed or ())
         return f"(not {self.is_plain} and {self.column} not in ({allowed}))"
 
+    def failures(self) -> list[str]:
+        """Give the cheapest conditions that are true for a row which breaks any rule of severity error on the field."""
+        if self.field.required:
+            return [f"{self.column} is null", *(condition for condition, _ in self._range_errors())]
+        is_lost = f"(case when {self.is_plain} or {self.text} is null then false else {self.column} is null and {self.given} end)"
+        return [is_lost, *(condition for condition, _ in self._range_errors())]
+
     def errors(self) -> list[tuple[str, str]]:
         """Give (condition, reason code) for every rule of severity error on the field."""
-        name, column = self.field.name, self.column
+        name = self.field.name
         code = WRONG_TYPE[self.field.type]
         if self.field.allowed and self.field.allowed_severity == "error":
             code = "unknown_value"
-        found = [(f"{column} is null and {self.given}", f"{name}:{code}")]
+        found = [(f"{self.column} is null and {self.given}", f"{name}:{code}")]
         if self.field.required:
             found.append((f"not {self.given}", f"{name}:missing_required"))
+        return found + self._range_errors()
+
+    def _range_errors(self) -> list[tuple[str, str]]:
+        name, column, found = self.field.name, self.column, list[tuple[str, str]]()
         if self.field.minimum is not None:
             found.append((f"{column} < {self.field.minimum}", f"{name}:below_minimum"))
         if self.field.maximum is not None:
