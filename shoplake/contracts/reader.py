@@ -111,7 +111,7 @@ def _read(path: str, _changed: int) -> Contract:
     try:
         document = OpenDataContractStandard.from_string(file.read_text(encoding="utf-8"))
         return _contract(document)
-    except (OSError, yaml.YAMLError, ValidationError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, yaml.YAMLError, ValidationError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ContractError(
             f"The contract {file.name} cannot be used: {error}", hint="Compare it with a packaged contract."
         ) from error
