@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shoplake.access.kpi_definition import Kpi, load_kpis, read_kpi
+from shoplake.access.kpi_definition import MARTS, Kpi, load_kpis, read_kpi
 from shoplake.access.kpi_inputs import NAMES
 from shoplake.errors import ContractError
 from tests.access.conftest import KpiLab
@@ -109,8 +109,8 @@ def test_without_any_data_every_definition_is_null_and_says_why(kpi: Kpi, kpis: 
 def test_a_wrong_kpi_file_is_refused_by_name(tmp_path: Path, change: str, message: str) -> None:
     import yaml
 
-    good = yaml.safe_load((Path("shoplake/marts/sales") / "kpi_total_sales.yml").read_text())
-    key = change.split(":")[0]
+    good = yaml.safe_load((MARTS / "sales" / "kpi_total_sales.yml").read_text())
+    key = change.split(":", maxsplit=1)[0]
     text = yaml.safe_dump({name: value for name, value in good.items() if name != key})
     file = tmp_path / "sales" / "kpi_total_sales.yml"
     file.parent.mkdir()
