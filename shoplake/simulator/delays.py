@@ -39,5 +39,7 @@ class Delays:
         held = (is_late | comes_again).nonzero()[0].tolist()
         for place, wait in zip(held, draws.integers(1, ahead + 1, len(held)).tolist(), strict=True):
             self.waiting[number + wait].append(lines[place])
-        gone = set(is_late.nonzero()[0].tolist())
-        return [line for place, line in enumerate(lines) if place not in gone] + due
+        kept = list(lines)
+        for place in reversed(is_late.nonzero()[0].tolist()):
+            del kept[place]
+        return kept + due

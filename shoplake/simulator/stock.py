@@ -119,7 +119,7 @@ class Stock:
         spare = min(max(quota, 0), after.size - pairs)
         if spare:
             # Ties, and hours when nothing moved, are settled by chance.
-            worth = moved / (1 + 0.05 * np.abs(after)) + draws.random(after.shape, np.float32) * 0.1
+            worth = moved / (1 + 0.05 * np.abs(after)) + draws.random(after.shape) * 0.1
             worth[is_counted] = -1
             most = np.argpartition(worth.ravel(), after.size - spare)[after.size - spare :]
             is_counted.ravel()[most] = True

@@ -58,12 +58,16 @@ class _Files:
         self.rows: dict[str, int] = {}
 
     def write(self, source: str, name: str, lines: Sequence[str], header: Sequence[str] = ()) -> None:
+        paths = self.paths.setdefault(source, [])
+        self.rows[source] = self.rows.get(source, 0) + len(lines)
+        if not lines and not header:
+            # A stream on which nothing happened has no file; a till that sold nothing sends its header.
+            return
         path = self.folder / source / name
         path.parent.mkdir(parents=True, exist_ok=True)
         head = [",".join(header)] if header else []
-        path.write_bytes("".join(line + "\n" for line in (*head, *lines)).encode())
-        self.paths.setdefault(source, []).append(path)
-        self.rows[source] = self.rows.get(source, 0) + len(lines)
+        path.write_bytes("\n".join([*head, *lines, ""]).encode())
+        paths.append(path)
 
     def written(self) -> Written:
         return Written({source: tuple(paths) for source, paths in self.paths.items()}, self.rows)

@@ -126,6 +126,27 @@ def test_a_world_of_one_row_a_source_can_be_written(write: Callable[[World, str]
     assert written.rows["inventory"] == days
 
 
+def test_a_day_without_events_has_no_file_and_a_day_without_sales_a_header(
+    write: Callable[[World, str], Small],
+) -> None:
+    quiet = World(
+        days=5,
+        stores=1,
+        warehouses=1,
+        products=1,
+        sale_lines=1,
+        inventory_rows=1,
+        web_events=1,
+        interactions=1,
+        customers=1,
+    )
+    written = write(quiet, "quiet").written
+    assert 1 <= len(written.files["interactions"]) < 5
+    assert all(path.stat().st_size for paths in written.files.values() for path in paths)
+    sold = [path.read_text("utf-8").count("\n") for path in written.files["pos"]]
+    assert sorted(sold) == [1, 1, 1, 1, 2]
+
+
 def test_the_command_tells_progress_and_what_was_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path / "out"), "--scale", "0.0005", "--seed", "3"]) == 0
     told = capsys.readouterr()

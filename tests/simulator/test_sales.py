@@ -27,7 +27,7 @@ def plain(small: Small) -> list[Row]:
 
 
 def test_baskets_have_one_to_twelve_lines_each_of_another_product(plain: list[Row]) -> None:
-    baskets = defaultdict(Counter[str])
+    baskets: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in plain:
         baskets[row["transaction_id"]][row["product_id"].lstrip("0")] += 1
     sizes = Counter(len(products) for products in baskets.values())
@@ -82,7 +82,7 @@ def test_a_few_products_sell_most_and_regions_differ_in_taste(small: Small, plai
     top = sum(count for _, count in sold.most_common(6))
     assert top > 0.25 * len(plain)
     regions = {row["store_id"]: row["region"] for row in small.csv("stores")}
-    by_region = defaultdict(Counter[str])
+    by_region: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in plain:
         if row["store_id"] in regions:
             by_region[regions[row["store_id"]]][row["product_id"]] += 1
