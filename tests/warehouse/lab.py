@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
@@ -117,12 +118,12 @@ class Lab:
     def _changes(self) -> Changes:
         days: dict[str, set[dt.date]] = {}
         for source, rows, _ in self._pending:
-            days.setdefault(source, set()).update(_days(source, rows))
+            days.setdefault(source, set()).update(self._days(source, rows))
         every = {source: set[dt.date]() for source in KEYS}
         marks: dict[str, dt.datetime] = {}
         for (source, _), rows in self.files.items():
             if source in KEYS and rows:
-                every[source] |= _days(source, rows)
+                every[source] |= self._days(source, rows)
                 latest = max(row[_time(source)] for row in rows)
                 marks[source] = max(latest, marks.get(source, latest))
         removed = any(is_gone for *_, is_gone in self._pending)
@@ -134,7 +135,7 @@ class Lab:
             has_removals=removed,
             all_days={s: frozenset(d) for s, d in every.items()},
             watermarks=marks,
-            watermark_days={s: m.date() for s, m in marks.items()},
+            watermark_days={s: self._business_day(m) for s, m in marks.items()},
         )
 
     def prepare(self, con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
@@ -160,13 +161,21 @@ class Lab:
         named = {n: rows for (s, n), rows in self.files.items() if s == source}
         if source not in KEYS:
             return [{**row, "_may_repeat": False} for rows in named.values() for row in rows]
-        holders = Counter(day for rows in named.values() for day in _days(source, rows))
+        holders = Counter(day for rows in named.values() for day in self._days(source, rows))
         return [
-            {**row, "_may_repeat": any(holders[day] > 1 for day in _days(source, rows))}
+            {**row, "_may_repeat": any(holders[day] > 1 for day in self._days(source, rows))}
             for rows in named.values()
-            if _days(source, rows) & days
+            if self._days(source, rows) & days
             for row in rows
         ]
+
+    def _days(self, source: str, rows: Sequence[Row]) -> set[dt.date]:
+        return {self._business_day(row[_time(source)]) for row in rows} if source in KEYS else set()
+
+    def _business_day(self, moment: dt.datetime) -> dt.date:
+        if self.project.timezone == "UTC":
+            return moment.date()
+        return moment.replace(tzinfo=dt.UTC).astimezone(ZoneInfo(self.project.timezone)).date()
 
     def _partitions(self, partitions: Sequence[Partition], name: str) -> pa.Table:
         columns = self.project.graph[name].columns
@@ -219,10 +228,6 @@ def _label(plan: Plan, day: dt.date) -> str:
 
 def _time(source: str) -> str:
     return "last_updated" if source == "inventory" else "timestamp"
-
-
-def _days(source: str, rows: Sequence[Row]) -> set[dt.date]:
-    return {row[_time(source)].date() for row in rows} if source in KEYS else set()
 
 
 def _landed(source: str, name: str, rows: Sequence[Row]) -> list[Row]:
