@@ -57,7 +57,12 @@ def measure(
         )
         sampler = _TreeSampler(process.pid, time_limit_seconds)
         sampler.start()
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            # We are being stopped: nothing that we started may go on without us.
+            kill_tree(process.pid)
+            raise
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         sampler.stop()
@@ -69,6 +74,13 @@ def measure(
         raise ContenderError(f"{' '.join(map(str, command))} {end}:\n{(output + errors)[-LAST_WORDS:]}")
     peak_mb = max(usage.ru_maxrss / 1024, sampler.peak_bytes / 2**20)
     return Measured(output, seconds, usage.ru_utime + usage.ru_stime, peak_mb)
+
+
+def kill_tree(root: int) -> None:
+    """End a process that we started, and its descendants."""
+    for pid in _descendants(root):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 class _TreeSampler(threading.Thread):
@@ -87,9 +99,7 @@ class _TreeSampler(threading.Thread):
             pids = _descendants(self._root)
             if time.monotonic() > self._deadline:
                 self.is_out_of_time = True
-                for pid in reversed(pids):
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+                kill_tree(self._root)
                 return
             held = sum(_held_bytes(pid, is_alone=len(pids) == 1) for pid in pids)
             self.peak_bytes = max(self.peak_bytes, held)

@@ -13,21 +13,21 @@ HEADINGS = ("", "landing s", "build s", "total s", "landing / floor", "total / f
 
 INTRODUCTION = """# Benchmarks
 
-Written by `make bench`; every figure on this page comes from one run on one machine, in which each contender worked alone
-and in turn on the same files. A contender's seconds count only if its store-days give the data's own number of lines and
-transactions and its net sales to the cent.
+Written by `make bench`; every figure on this page comes from one run on one machine, in which each contender worked
+alone and in turn on the same files. A contender's seconds count only if its store-days give the data's own number of
+lines and transactions and its net sales to the cent.
 
-- **floor**: one DuckDB script, CSV -> encrypted Parquet -> sale lines -> store-day and product-day marts, with no checks
-  (`bench/floor.py`).
-- **shoplake**: `shoplake land pos`, then `shoplake run`, in a fresh home: every contract rule, quarantine, duplicate and
-  conflict check, the ledger, all models that sales feed, all audits, a published release, all encrypted. Starting
+- **floor**: one DuckDB script, CSV -> encrypted Parquet -> sale lines -> store-day and product-day marts, with no
+  checks (`bench/floor.py`).
+- **shoplake**: `shoplake land pos`, then `shoplake run`, in a fresh home: every contract rule, quarantine, duplicate
+  and conflict check, the ledger, all models that sales feed, all audits, a published release, all encrypted. Starting
   Python twice and landing the reference files count as well.
-- **Polars**, **PySpark local**, **dlt + dbt**: the same two marts, without encryption and without checks, from packages of
-  their own (`bench/peers/`). dlt loads into a DuckDB file, from Arrow tables, or from rows as dicts.
+- **Polars**, **PySpark local**, **dlt + dbt**: the same two marts, without encryption and without checks, from
+  packages of their own (`bench/peers/`). dlt loads into a DuckDB file, from Arrow tables, or from rows as dicts.
 
-*Landing* is from CSV to what the marts are built on, *build* the rest. Floor and shoplake are the medians of {repeats} runs
-(least and most in brackets), taken in turn; each peer ran once. *Peak* is resident memory of all processes of a contender
-together, at its highest over all its runs; files that a contender maps into memory count.
+*Landing* is from CSV to what the marts are built on, *build* the rest. Floor and shoplake: the run with the median
+total of {repeats} (least and most in brackets), taken in turn; each peer ran once. *Peak* is resident memory of all
+processes of a contender together, at its highest over all its runs; files that a contender maps into memory count.
 """
 
 
@@ -112,8 +112,8 @@ def _history_words(results: Results) -> str:
         for days, each in ((cost.long_days, cost.long_each), (cost.short_days, cost.short_each))
     )
     return (
-        "The same files of one more day (tills, stock counts, web traffic, interactions) were landed, built, audited and "
-        f"published by `shoplake run` on two homes in turn. Median on {cost.long_days} days of history: "
+        "The same files of one more day (tills, stock counts, web traffic, interactions) were landed, built, audited "
+        f"and published by `shoplake run` on two homes in turn. Median on {cost.long_days} days of history: "
         f"{cost.long_seconds:.2f} s ({cost.long_cpu_seconds:.2f} s of processor time); on {cost.short_days} days: "
         f"{cost.short_seconds:.2f} s ({cost.short_cpu_seconds:.2f} s). Ratio {cost.ratio:.2f} by the clock and "
         f"{cost.cpu_ratio:.2f} in processor time. Each day in order: {singles}."
