@@ -86,4 +86,3 @@ def mart_project(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
 def kpis(mart_project: Compiled) -> KpiLab:
     """An empty lake to land in and to ask."""
     return KpiLab(Lab(mart_project))
-
