@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-SQL_NAME = "kaplan_meier_median"
 HALF = 0.5
 ROUNDING = 1e-12
 """1 - 1/3 - ... products of fractions miss an exact half by their last bits."""
@@ -41,13 +41,13 @@ def kaplan_meier_median(times: list[float] | None, ended: list[bool] | None) -> 
 
 
 def register(con: DuckDBPyConnection) -> None:
-    """Make ``kaplan_meier_median(list, list)`` known to a connection's SQL."""
+    """Make ``kaplan_meier_median(list, list)`` known to a connection's SQL; a second call changes nothing."""
+    import duckdb
     from duckdb.func import FunctionNullHandling
 
-    known = con.execute("select count(*) from duckdb_functions() where function_name = ?", [SQL_NAME]).fetchone()
-    if known == (0,):
+    with suppress(duckdb.NotSupportedError):  # the name is taken: by this very function, as the session is ours
         con.create_function(
-            SQL_NAME,
+            "kaplan_meier_median",
             kaplan_meier_median,
             ["DOUBLE[]", "BOOLEAN[]"],
             "DOUBLE",

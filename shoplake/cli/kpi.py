@@ -137,7 +137,7 @@ def _note(found: KpiAnswer) -> str:
 
 
 def _print_answer(found: KpiAnswer, currency: str) -> None:
-    from shoplake.cli.kpi_figures import change, shown
+    from shoplake.cli.kpi_figures import change, shown, shown_part
 
     total = found.total
     click.echo(f"{found.title}: {found.definition_title}")
@@ -150,7 +150,7 @@ def _print_answer(found: KpiAnswer, currency: str) -> None:
         else f"  {change(total.value, total.previous, found.unit)}"
     )
     click.echo(f"  {shown(total.previous, found.unit, currency)} from {before.first} to {before.last}{why}\n")
-    parts = [{"part": name, "value": value} for name, value in total.parts.items()]
+    parts = [{"part": name, "value": shown_part(name, value)} for name, value in total.parts.items()]
     print_rows(parts, "table", title="Made of")
     if found.alternatives:
         others = [
@@ -164,11 +164,11 @@ def _print_answer(found: KpiAnswer, currency: str) -> None:
 
 
 def _table_row(row: dict[str, Any], unit: str, currency: str) -> dict[str, Any]:
-    from shoplake.cli.kpi_figures import change, shown
+    from shoplake.cli.kpi_figures import change, label, shown
 
     if not row["parts"]:  # a listed single row: its value is one of its columns
-        return {name: value for name, value in row.items() if name not in {"value", "parts", "previous"}}
-    dimensions = {k: v for k, v in row.items() if k not in {"value", "parts", "previous", "reason"}}
+        return {k: label(v) for k, v in row.items() if k not in {"value", "parts", "previous"}}
+    dimensions = {k: label(v) for k, v in row.items() if k not in {"value", "parts", "previous", "reason"}}
     figures = {
         "value": shown(row["value"], unit, currency),
         "previous": shown(row["previous"], unit, currency),

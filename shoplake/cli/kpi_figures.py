@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -24,10 +25,30 @@ def shown(value: Figure, unit: str, currency: str) -> str:
     return f"{float(value):,.2f}" + (" days" if unit == "days" else "")
 
 
+def shown_part(name: str, value: Figure | str) -> Figure | str:
+    """Give a part as its name says: seconds as a duration, a share in percent, all else as it is."""
+    if value is None or isinstance(value, str):
+        return value
+    if name.endswith("_seconds"):
+        return duration(float(value))
+    if "share" in name.split("_"):
+        return f"{float(value) * 100:,.1f} %"
+    return f"{value:,.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else f"{value:,}"
+
+
+def label(value: object) -> object:
+    """Give a dimension's value as text: an id without separators, a time to the minute; a measure stays a number."""
+    if isinstance(value, dt.datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def duration(seconds: float) -> str:
     """Give seconds as ``2d 3h``, ``3h 20min``, ``4min 10s`` or ``12s``: the two largest units."""
-    if seconds < MINUTE:
-        return f"{seconds:.1f}s" if seconds < SHORT and seconds != int(seconds) else f"{seconds:.0f}s"
+    if seconds < SHORT and seconds != int(seconds):
+        return f"{seconds:.1f}s"
     whole = round(seconds)
     for size, name, smaller, smaller_name in (
         (DAY, "d", HOUR, "h"),

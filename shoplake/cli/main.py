@@ -42,6 +42,13 @@ HELP = {
 }
 
 
+def keep_examples(command: click.Command) -> None:
+    r"""Turn the ``\b`` of raw docstrings into the sign by which click leaves a paragraph's lines as they are."""
+    command.help = (command.help or "").replace("\\b\n", "\b\n")
+    for one in command.commands.values() if isinstance(command, click.Group) else ():
+        keep_examples(one)
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are called: `--help` stays quick."""
 
@@ -55,6 +62,7 @@ class LazyGroup(click.Group):
             return None
         module, attribute = COMMANDS[cmd_name].split(":")
         command: click.Command = getattr(importlib.import_module(f"shoplake.cli.{module}"), attribute)
+        keep_examples(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -82,6 +90,9 @@ def shoplake(ctx: click.Context, home: Path | None) -> None:
       shoplake kpi total_sales --by region
     """
     ctx.obj = home
+
+
+keep_examples(shoplake)
 
 
 def main() -> None:

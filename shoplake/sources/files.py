@@ -34,7 +34,7 @@ def find_files(paths: Iterable[str | Path]) -> list[FoundFile]:
     found: dict[Path, str] = {}
     for given in paths:
         for path, name in _expand(str(given)):
-            found.setdefault(path, name)
+            found.setdefault(path.absolute(), name)
     files = [FoundFile(path, logical_name(name)) for path, name in found.items()]
     return sorted(files, key=lambda file: natural_key(file.logical_name))
 

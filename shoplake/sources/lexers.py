@@ -18,6 +18,7 @@ LONGEST_LINE = 1 << 20
 LONGEST_ROW = 200
 """Lines that one row may span by line breaks in quotes; past that the quote is taken for unbalanced."""
 CHUNK_ROWS = 50_000
+KEEP_BYTES, FIRST_BYTE = "shoplake.keep_bytes", 0xDC00
 
 
 @dataclass
@@ -51,11 +52,9 @@ def cut_csv(raw: str, delimiter: str, header: Sequence[str], names: Sequence[str
     """Cut one CSV row (it may span lines) whose columns ``header`` names."""
     found = TextRows.empty(len(names))
     places = {name.strip().lower(): place for place, name in enumerate(header)}
-    values = next(csv.reader(raw.split("\n"), delimiter=delimiter), [])
-    if len(values) == len(header):
-        found.add([values[places[n]] if n in places else None for n in names], 0, raw)
-    else:
-        found.add([None] * len(names), 0, raw, "wrong_number_of_fields")
+    values, _, reason = _cut_row(raw.strip("\r\n"), _Pushback(iter(())), delimiter, len(header))
+    row = [None if reason or n not in places else values[places[n]] for n in names]
+    found.add(row, 0, raw, reason)
     return found
 
 
@@ -73,7 +72,7 @@ def lex(shape: Shape, names: Sequence[str]) -> Iterator[TextRows]:
 def _lines(shape: Shape) -> Iterator[tuple[int, str, str | None]]:
     """Give (number, text, why it cannot be used) of each line; lines end by CRLF, LF or CR."""
     with opened(shape.path, shape.compression) as stream:
-        decoder = codecs.getincrementaldecoder(shape.encoding)(errors="surrogateescape")
+        decoder = codecs.getincrementaldecoder(shape.encoding)(errors=KEEP_BYTES)
         rest, number = "", 0
         while True:
             block = stream.read(1 << 20)
@@ -93,38 +92,45 @@ def _lines(shape: Shape) -> Iterator[tuple[int, str, str | None]]:
             yield number + 1, *_readable(rest)
 
 
+def _keep_bytes(error: UnicodeError) -> tuple[str, int]:
+    """Stand in for bytes that are no text by a lone surrogate each; Python's own handler fails on UTF-16."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "".join(chr(FIRST_BYTE + byte) for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(KEEP_BYTES, _keep_bytes)
+
+
 def _readable(line: str) -> tuple[str, str | None]:
     if len(line) > LONGEST_LINE:
         return _clean(line), "line_too_long"
     if "\0" in line:
         return _clean(line), "nul_byte"
-    if line.isascii() or not any("\udc80" <= c <= "\udcff" for c in line):
+    if line.isascii() or not any(_is_byte(c) for c in line):
         return line, None
     return _clean(line), "not_utf8"
 
 
 def _clean(line: str) -> str:
     """Show what is not text as escapes, so that nothing is lost and all can be stored."""
-    return line.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+    shown = (f"\\x{ord(c) - FIRST_BYTE:02x}" if _is_byte(c) else c for c in line.replace("\0", "\\x00"))
+    return "".join(shown)
+
+
+def _is_byte(character: str) -> bool:
+    return FIRST_BYTE <= ord(character) < FIRST_BYTE + 256
 
 
 def _lex_csv(lines: Iterator[tuple[int, str, str | None]], shape: Shape, names: Sequence[str]) -> Iterator[TextRows]:
-    csv.field_size_limit(LONGEST_LINE * 2)
     width, places = len(shape.header), [shape.columns.get(name) for name in names]
-    found, blank = TextRows.empty(len(names)), [None] * len(names)
+    found, blank = TextRows.empty(len(names)), list[str | None]([None] * len(names))
     source = _Pushback(lines)
     next(source, None)  # the header
     for number, line, broken in source:
         if not line.strip():
             continue
-        raw, reason = line, broken
-        values: list[str] = []
-        if reason is None:
-            if line.count('"') % 2 and _is_open(line, shape.delimiter):
-                raw = _close_quote(source, line)
-            values = next(csv.reader(raw.split("\n"), delimiter=shape.delimiter), [])
-            if len(values) != width:
-                reason = "unbalanced_quote" if raw.count('"') % 2 else "wrong_number_of_fields"
+        values, raw, reason = ([], line, broken) if broken else _cut_row(line, source, shape.delimiter, width)
         row = blank if reason else [values[place] if place is not None else None for place in places]
         found.add(row, number, raw, reason)
         if len(found.lines) >= CHUNK_ROWS:
@@ -149,34 +155,43 @@ class _Pushback:
         self._back += reversed(taken)
 
 
-def _is_open(line: str, delimiter: str) -> bool:
-    """Say whether the line ends within quotes; a quote in the middle of a bare value (an inch sign) opens nothing."""
-    return len(list(csv.reader([line + "\n", "next"], delimiter=delimiter))) == 1
+def _cut_row(line: str, following: _Pushback, delimiter: str, width: int) -> tuple[list[str], str, str | None]:
+    """Cut the row that begins with ``line``; give its values, its raw text and why it cannot be used.
 
-
-def _close_quote(source: _Pushback, line: str) -> str:
-    """Join the lines of a row whose quotes hold line breaks; a quote that never closes takes no other line."""
+    A line break in quotes takes the next line into the row. A quote that never closes, or only in the middle of a
+    value, takes no other line: the lines after it are rows of their own. A quote within a bare value (an inch sign)
+    opens nothing.
+    """
+    if '"' not in line and "\n" not in line:
+        values = line.split(delimiter)
+        return values, line, None if len(values) == width else "wrong_number_of_fields"
     taken: list[tuple[int, str, str | None]] = []
-    joined = line
-    while len(taken) < LONGEST_ROW:
-        item = next(source, None)
-        if item is None:
-            break
-        taken.append(item)
-        if item[2] is not None:
-            break
-        joined += "\n" + item[1]
-        if joined.count('"') % 2 == 0:
-            return joined
-    source.give_back(taken)
-    return line
+
+    def lines() -> Iterator[str]:
+        yield line + "\n"
+        while len(taken) < LONGEST_ROW and (item := next(following, None)) is not None:
+            taken.append(item)
+            if item[2] is not None:
+                return
+            yield item[1] + "\n"
+
+    csv.field_size_limit(LONGEST_LINE * 2)
+    try:
+        values = next(csv.reader(lines(), delimiter=delimiter, strict=True))
+    except csv.Error:
+        values = []
+    if len(values) == width:
+        return values, "\n".join([line, *(item[1] for item in taken)]), None
+    following.give_back(taken)
+    return [], line, "wrong_number_of_fields" if values and not taken else "unbalanced_quote"
 
 
 def _lex_json(lines: Iterator[tuple[int, str, str | None]], names: Sequence[str]) -> Iterator[TextRows]:
     import msgspec
 
     decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-    known, found, blank = set(names), TextRows.empty(len(names), is_json=True), [None] * len(names)
+    known, found = set(names), TextRows.empty(len(names), is_json=True)
+    blank: list[str | None] = [None] * len(names)
     for number, line, broken in lines:
         if not line.strip():
             continue

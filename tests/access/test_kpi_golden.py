@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,9 @@ def test_the_answers_are_those_worked_out_by_hand(case: Path, kpis: KpiLab) -> N
         assert picked(found, expected) == near(expected)
 
 
-def read_rows(file: Path, kinds: Any) -> list[Row]:
+def read_rows(file: Path, kinds: Mapping[str, str]) -> list[Row]:
     """Read a CSV file with the types of the lake; an empty cell is null."""
-    read = {"BIGINT": int, "DOUBLE": float, "TIMESTAMP": dt.datetime.fromisoformat}
+    read: dict[str, Callable[[str], Any]] = {"BIGINT": int, "DOUBLE": float, "TIMESTAMP": dt.datetime.fromisoformat}
     with file.open(newline="") as lines:
         return [
             {name: None if not cell else read.get(kinds[name], str)(cell) for name, cell in row.items()}
