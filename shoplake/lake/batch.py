@@ -183,7 +183,8 @@ class Lander:
             for n, place in enumerate(places)
         )
         if len(files) == 1:
-            return f"(select {fields}, {text(files[0].file_id)} as _file_id, n + 1 as _line, null::varchar as _broken from ({numbered}))"
+            place = f"{text(files[0].file_id)} as _file_id, n + 1 as _line, null::varchar as _broken"
+            return f"(select {fields}, {place} from ({numbered}))"
         self._note_files(files)
         return (
             f"(select {fields}, file_id as _file_id, n - rows_before + 1 as _line, null::varchar as _broken "
@@ -345,8 +346,10 @@ class Lander:
         compared = [f.name for f in self.contract.fields if f.personal != "text"]
         fields = ", ".join(quoted(name) for name in compared)
         identity = ", ".join(quoted(name) for name in self.contract.key)
-        suspects = f"hash({identity}, _file_id) in (select hash({identity}, _file_id) from {source} group by all having count(*) > 1)"
-        flagged = f"(case when count(*) over (partition by _file_id, {identity}) > 1 then _flags | {CONFLICT} else _flags end)::uinteger"
+        digest = f"hash({identity}, _file_id)"
+        suspects = f"{digest} in (select {digest} from {source} group by all having count(*) > 1)"
+        is_shared = f"count(*) over (partition by _file_id, {identity}) > 1"
+        flagged = f"(case when {is_shared} then _flags | {CONFLICT} else _flags end)::uinteger"
         other = part.with_suffix(".resolved")
         self.con.execute(
             f"copy (select * from {source} where not ({suspects}) union all by name "

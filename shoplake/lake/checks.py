@@ -193,7 +193,8 @@ class _Part:
         """Give the cheapest conditions that are true for a row which breaks any rule of severity error on the field."""
         if self.field.required:
             return [f"{self.column} is null", *(condition for condition, _ in self._range_errors())]
-        is_lost = f"(case when {self.is_plain} or {self.text} is null then false else {self.column} is null and {self.given} end)"
+        is_nothing = f"{self.column} is null and {self.given}"
+        is_lost = f"(case when {self.is_plain} or {self.text} is null then false else {is_nothing} end)"
         return [is_lost, *(condition for condition, _ in self._range_errors())]
 
     def errors(self) -> list[tuple[str, str]]:

@@ -152,7 +152,8 @@ class _Room:
     def of(self, source: str, now: dt.datetime) -> Lander:
         from shoplake.contracts import load_contracts
 
-        return replace(self.lander, contract=load_contracts(self.settings)[source], now=now)
+        lander: Lander = replace(self.lander, contract=load_contracts(self.settings)[source], now=now)
+        return lander
 
     def lines(self, object_name: str, file_id: str, wanted: Sequence[int] | None = None) -> list[_Line]:
         """Read the raw lines of a file out of a quarantine object."""
@@ -160,8 +161,9 @@ class _Room:
         lander: Lander = self.lander
         key = add_parquet_key(lander.con, lander.keyring.get(lake_key(held.source), held.key_version))
         place = lake_object_path(HomePaths(self.settings.home), held.source, held.kind, held.name, held.key_version)
-        query = f"select _line, raw, layout from read_parquet({text(str(place))}, {parquet_options(key)}) where _file_id = ?"
-        rows = lander.con.execute(f"{query} order by _line", [file_id]).fetchall()
+        held_rows = f"read_parquet({text(str(place))}, {parquet_options(key)})"
+        query = f"select _line, raw, layout from {held_rows} where _file_id = ? order by _line"
+        rows = lander.con.execute(query, [file_id]).fetchall()
         keep = None if wanted is None else set(wanted)
         return [_Line(line, raw, json.loads(layout)) for line, raw, layout in rows if keep is None or line in keep]
 

@@ -48,12 +48,18 @@ def _rows(lander: Lander, file: SourceFile, objects: Sequence[LakeObject]) -> st
 def _difference_sql(contract: Contract, old: str, new: str) -> str:
     fields = ", ".join(quoted(f.name) for f in contract.fields if f.personal != "text")
     key = ", ".join(quoted(name) for name in contract.key)
+    same_key = " and ".join(f"gone.{quoted(k)} is not distinct from come.{quoted(k)}" for k in contract.key)
+
+    def only_in(one: str, other: str) -> str:
+        rows = f"select {fields} from {one} except all select {fields} from {other}"
+        return f"select {key}, count(*) as n from ({rows}) group by all"
+
     return f"""
-        with gone as (select {key}, count(*) as n from (select {fields} from {old} except all select {fields} from {new}) group by all),
-        come as (select {key}, count(*) as n from (select {fields} from {new} except all select {fields} from {old}) group by all),
+        with gone as ({only_in(old, new)}),
+        come as ({only_in(new, old)}),
         both_sides as (
             select coalesce(come.n, 0) as come, coalesce(gone.n, 0) as gone
-            from gone full join come on {" and ".join(f"gone.{quoted(k)} is not distinct from come.{quoted(k)}" for k in contract.key)}
+            from gone full join come on {same_key}
         )
         select coalesce(sum(greatest(come - gone, 0)), 0), coalesce(sum(greatest(gone - come, 0)), 0),
             coalesce(sum(least(come, gone)), 0)

@@ -221,9 +221,7 @@ class _Planner:
         """Give the earlier days from which something ran until a changed day, or until the day before it."""
         known = self.tables[model.name].partitions if model.name in self.tables else ()
         ends = {p: dt.date.fromisoformat(p.span_end[:10]) + ONE_DAY for p in known if p.span_end}
-        return frozenset(
-            day for p, end in ends.items() for day in p.days() if any(day < c <= end for c in changed)
-        )
+        return frozenset(day for p, end in ends.items() for day in p.days() if any(day < c <= end for c in changed))
 
     def _whole_months(self, days: Days) -> Days:
         if self.settled is None:

@@ -118,7 +118,8 @@ class Vault:
             for start in range(0, len(lookups), CHUNK):
                 chunk = lookups[start : start + CHUNK]
                 query = select(person.c.lookup, person.c.pseudonym).where(person.c.lookup.in_(chunk))
-                found |= {bytes(lookup): pseudonym for lookup, pseudonym in con.execute(query)}
+                rows: list[Any] = list(con.execute(query))
+                found |= {bytes(lookup): pseudonym for lookup, pseudonym in rows}
         return found
 
     def _add(self, people: dict[bytes, str]) -> None:
@@ -145,7 +146,8 @@ class Vault:
         with self._store.reading() as con:
             for start in range(0, len(wanted), CHUNK):
                 chunk = wanted[start : start + CHUNK]
-                for lookup, pseudonym, sealed in con.execute(select(*columns).where(person.c.pseudonym.in_(chunk))):
+                rows: list[Any] = list(con.execute(select(*columns).where(person.c.pseudonym.in_(chunk))))
+                for lookup, pseudonym, sealed in rows:
                     found[pseudonym] = _Person(pseudonym, _unseal(self._keyring, bytes(lookup), bytes(sealed)))
         return found
 
@@ -194,6 +196,9 @@ def reseal(store: Store, keyring: Keyring) -> int:
         ]
         if values:
             statement = update(person).where(person.c.lookup == bindparam("of"))
-            columns = {"sealed_identifier": bindparam("identifier"), "sealed_text_key": bindparam("text_key")}
+            columns: dict[str, Any] = {
+                "sealed_identifier": bindparam("identifier"),
+                "sealed_text_key": bindparam("text_key"),
+            }
             con.execute(statement.values(columns), values)
     return len(values)

@@ -170,9 +170,9 @@ class Ledger:
         """Read the whole state at one moment; cost is linear in the number of files, not of rows."""
         with self.store.reading() as con:
             days, objects = defaultdict[str, list[dt.date]](list), defaultdict[str, list[str]](list)
-            for file_id, day in con.execute(select(t.file_day.c.file_id, t.file_day.c.day)):
+            for file_id, day in _all(con, select(t.file_day.c.file_id, t.file_day.c.day)):
                 days[file_id].append(day)
-            for file_id, name in con.execute(select(t.file_object.c.file_id, t.file_object.c.object_name)):
+            for file_id, name in _all(con, select(t.file_object.c.file_id, t.file_object.c.object_name)):
                 objects[file_id].append(name)
             rows = con.execute(_landed_files()).all()
             sequence = con.execute(select(func.max(t.change.c.sequence))).scalar() or 0
@@ -331,10 +331,10 @@ class Ledger:
         """
         with self.store.reading() as con:
             row = con.execute(select(t.source_file).where(t.source_file.c.file_id == file_id)).first()
-            days = con.execute(select(t.file_day.c.day, t.file_day.c.rows).where(t.file_day.c.file_id == file_id)).all()
+            days = _all(con, select(t.file_day.c.day, t.file_day.c.rows).where(t.file_day.c.file_id == file_id))
         if row is None:
             raise NotFoundError(f"The ledger knows no file {file_id!r}.", hint="See `shoplake lake list`.")
-        return _source_file(row, {day: rows for day, rows in days})
+        return _source_file(row, dict(days))
 
     def files(self, source: str | None = None, *, only_active: bool = False) -> list[SourceFile]:
         """List files, oldest first."""
@@ -404,7 +404,7 @@ class Ledger:
         )
         counts: dict[str, dict[str, int]] = {}
         with self.store.reading() as con:
-            for source, day, rows in con.execute(query):
+            for source, day, rows in _all(con, query):
                 counts.setdefault(source, {})[str(day)] = rows
         return counts
 
@@ -418,7 +418,7 @@ class Ledger:
         """Record that a run begins."""
         values = {"started_at": _now(), "status": "running", "detail": {}}
         with self.store.writing() as con:
-            return int(con.execute(insert(t.pipeline_run).values(values)).inserted_primary_key[0])
+            return _new_key(con, insert(t.pipeline_run).values(values))
 
     def finish_run(self, run_id: int, *, status: str, release_id: str | None, detail: Mapping[str, Any]) -> None:
         """Record how a run ended."""
@@ -463,8 +463,18 @@ def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC).replace(tzinfo=None)
 
 
+def _all(con: Connection, query: Any) -> list[Any]:  # noqa: ANN401 - SQLAlchemy's Select has one type parameter a column
+    return list(con.execute(query))
+
+
+def _new_key(con: Connection, statement: Any) -> int:  # noqa: ANN401 - as above
+    key = con.execute(statement).inserted_primary_key
+    assert key is not None  # noqa: S101 - these tables number their rows
+    return int(key[0])
+
+
 def _next_sequence(con: Connection, now: dt.datetime) -> int:
-    return int(con.execute(insert(t.change).values(at=now)).inserted_primary_key[0])
+    return _new_key(con, insert(t.change).values(at=now))
 
 
 def _landed_files() -> Any:  # noqa: ANN401 - SQLAlchemy's Select has one type parameter a column
@@ -492,7 +502,7 @@ def _versions(con: Connection, names: Sequence[tuple[str, str]]) -> dict[tuple[s
                 .where(f.c.source == source, f.c.logical_name.in_(chunk))
                 .group_by(f.c.logical_name)
             )
-            found |= {(source, name): version for name, version in con.execute(query)}
+            found |= {(source, name): version for name, version in _all(con, query)}
     return found
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from shoplake.lake.landing import land
 
+from shoplake.lake.landing import land
 from shoplake.pipeline.init import init_home
 from shoplake.pipeline.run import run
 from shoplake.settings import Settings, load_settings

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from shoplake.lake.landing import land
 
 from shoplake.access.sql import query
 from shoplake.errors import KeyAccessError
+from shoplake.lake.landing import land
 from shoplake.pipeline.rotation import rotate
 from shoplake.pipeline.run import run
 from shoplake.settings import Settings
@@ -33,10 +33,14 @@ def planted(folder: Path) -> tuple[dict[str, Path], list[bytes]]:
 
     rows: dict[str, list[dict[str, object]]] = {
         "pos": [
-            dict(zip(COLUMNS["pos"], [mark("t"), number(), number(), number(), 98765.43, 12345.67, FIRST], strict=True)),
+            dict(
+                zip(COLUMNS["pos"], [mark("t"), number(), number(), number(), 98765.43, 12345.67, FIRST], strict=True)
+            ),
             dict(zip(COLUMNS["pos"], [mark("t"), mark("s"), mark("p"), "x", mark("r"), "", FIRST], strict=True)),
         ],
-        "inventory": [dict(zip(COLUMNS["inventory"], [number(), number(), number(), number(), number(), FIRST], strict=True))],
+        "inventory": [
+            dict(zip(COLUMNS["inventory"], [number(), number(), number(), number(), number(), FIRST], strict=True))
+        ],
         "interactions": [
             dict(zip(COLUMNS["interactions"], [number(), "Feedback", mark("c"), 5, mark("m"), FIRST], strict=True)),
             dict(zip(COLUMNS["interactions"], [number(), mark("i"), mark("c"), 9, mark("m"), FIRST], strict=True)),
@@ -50,7 +54,15 @@ def planted(folder: Path) -> tuple[dict[str, Path], list[bytes]]:
                 )
             )
         ],
-        "stores": [{"store_id": number(), "name": mark("n"), "region": mark("r"), "country": mark("c"), "warehouse_id": number()}],
+        "stores": [
+            {
+                "store_id": number(),
+                "name": mark("n"),
+                "region": mark("r"),
+                "country": mark("c"),
+                "warehouse_id": number(),
+            }
+        ],
         "products": [
             {
                 "product_id": number(),

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from shoplake.lake.landing import land
 
 from shoplake.access.sql import query
+from shoplake.lake.landing import land
 from shoplake.pipeline import releases
 from shoplake.pipeline.run import run
 from shoplake.settings import Settings

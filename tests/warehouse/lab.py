@@ -75,9 +75,7 @@ class Lab:
     def run(self) -> Plan:
         """Build what landed since the last run."""
         changes = self._changes()
-        plan = make_plan(
-            self.project.graph, changes, self._manifest, settle_after_days=self.settle_after_days
-        )
+        plan = make_plan(self.project.graph, changes, self._manifest, settle_after_days=self.settle_after_days)
         self.scratch = con = duckdb.connect(config={"threads": 1})
         self.prepare(con, plan)
         for name, model in self.project.graph.models.items():
@@ -105,7 +103,9 @@ class Lab:
     def audit(self) -> dict[str, list[Row]]:
         """Give the rows that break a test, by test; tests that hold are left out."""
         assert self.scratch is not None, "nothing was built"
-        found = {name: self.scratch.execute(sql).to_arrow_table().to_pylist() for name, sql in self.project.audits.items()}
+        found = {
+            name: self.scratch.execute(sql).to_arrow_table().to_pylist() for name, sql in self.project.audits.items()
+        }
         return {name: rows for name, rows in found.items() if rows}
 
     def plan(self) -> Plan:
@@ -196,7 +196,11 @@ class Lab:
         for name, partitions in self.release.items():
             merged: dict[str, list[pa.Table]] = {}
             for label, rows in partitions.items():
-                target = label if label == ALL or len(label) == len("2026-01") else _label(plan, dt.date.fromisoformat(label))
+                target = (
+                    label
+                    if label == ALL or len(label) == len("2026-01")
+                    else _label(plan, dt.date.fromisoformat(label))
+                )
                 merged.setdefault(target, []).append(rows)
             self.release[name] = {k: pa.concat_tables(tables) for k, tables in merged.items()}
 
@@ -211,7 +215,15 @@ class Lab:
             tables[name] = Table(model.database, dict(model.columns), model.partition_by, tuple(found))
         now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
         return Manifest(
-            "r", now, 1, self.project.timezone, "v", dict(changes.watermarks), plan.settled_through, tables, AuditCounts(0, 0)
+            "r",
+            now,
+            1,
+            self.project.timezone,
+            "v",
+            dict(changes.watermarks),
+            plan.settled_through,
+            tables,
+            AuditCounts(0, 0),
         )
 
 
@@ -251,4 +263,3 @@ def _fill(con: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Row]) -> No
         names = {name: None for row in rows for name in row}
         con.register("batch", pa.table({name: [row.get(name) for row in rows] for name in names}))
         con.execute(f"insert into {table} by name select * from batch")
-

@@ -128,7 +128,12 @@ def test_files_in_any_order_and_split_give_the_tables_of_one_build(project: Comp
     rng = random.Random(seed)
     rows, settle = some_rows(rng), rng.choice([0, 35])
     lab = Lab(project, settle_after_days=settle)
-    split = rng.choice([lambda s, r: files_of(rng, r), lambda s, r: by_time(rng, r, "last_updated" if s == "inventory" else "timestamp")])
+    split = rng.choice(
+        [
+            lambda _, r: files_of(rng, r),
+            lambda s, r: by_time(rng, r, "last_updated" if s == "inventory" else "timestamp"),
+        ]
+    )
     deliveries = [(source, file) for source, some in rows.items() for file in split(source, some)]
     if rng.random() < 0.6:
         rng.shuffle(deliveries)

@@ -108,7 +108,13 @@ def expected_cases(rows: list[Row]) -> list[tuple[str, dt.datetime, dt.datetime 
     for row in sorted(distinct, key=lambda r: (r["timestamp"], r["interaction_type"] == "Complaint")):
         customer, now = row["customer_id"], row["timestamp"]
         case = current.get(customer)
-        if case and now - case[1] > TIMEOUT or case and now - case[1] == TIMEOUT and row["interaction_type"] == "Complaint":  # type: ignore[operator]
+        if (
+            case
+            and now - case[1] > TIMEOUT
+            or case
+            and now - case[1] == TIMEOUT
+            and row["interaction_type"] == "Complaint"
+        ):  # type: ignore[operator]
             case = current.pop(customer, None) and None
         if row["interaction_type"] == "Complaint":
             if case is None:
