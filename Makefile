@@ -34,4 +34,4 @@ bench: setup
 	$(BIN)/python -m bench
 
 clean:
-	rm -rf $(VENV) .venv-peers .demo build
+	rm -rf $(VENV) .venv-peers .demo .demo-files build

@@ -41,4 +41,4 @@ def run(home: Path | None, full_audit: bool, rebuild: bool, style: str) -> None:
         marks = ", ".join(f"{source} {mark}" for source, mark in result["watermarks"].items())
         click.echo(f"Tests: {report.tests.passed} passed, {report.tests.failed} failed. Data up to: {marks or '-'}")
         word = "Published release" if report.published else "Nothing new; serving release"
-        click.echo(f"{word} {report.release}.")
+        click.echo(f"{word} {report.release}." if report.release else "Nothing has landed yet: there is no release.")

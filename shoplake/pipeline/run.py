@@ -117,6 +117,9 @@ def _release(
             project.graph, changes, last, settle_after_days=settings.settle_after_days, full=mode.full_audit
         )
     report.watermarks = dict(changes.watermarks)
+    if not snapshot.files:
+        report.release = last.release_id if last else None
+        return
     if last is not None and not changes and not mode.full_audit:
         report.release, report.tests = last.release_id, last.tests
         return

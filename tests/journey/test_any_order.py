@@ -54,7 +54,7 @@ def scenario(data: st.DataObject, folder: Path) -> None:
     piecewise = home_in(folder / "piecewise")
     for number, (source, name, part) in enumerate([*pairs[::2], *order, *pairs[1::2]]):
         land(piecewise, source, [str(write(folder / "in" / str(number), source, name, part))])
-        if data.draw(st.booleans(), label="run now"):
+        if data.draw(st.sampled_from([True, False, False]), label="run now"):
             run(piecewise)
     run(piecewise)
 
@@ -70,7 +70,7 @@ def scenario(data: st.DataObject, folder: Path) -> None:
 
 
 @given(data=st.data())
-@hypothesis_settings(relaxed, max_examples=4)
+@hypothesis_settings(relaxed, max_examples=2)
 def test_any_order_and_split_ends_in_the_tables_of_one_full_build(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
         scenario(data, Path(folder))
