@@ -33,7 +33,7 @@ class Compared:
         row = self.query.groups(self.now, asked)[0]
         unsupported = self._unsupported(asked)
         reason = unsupported or self._unknown_filter(row)
-        values = {name: self._total_value(row, name, reason, self.days_with_data) for name in kpi.definitions}
+        values = {name: self._total_value(row, name, reason, self.now) for name in kpi.definitions}
         chosen, value = kpi.definitions[self.definition], values[self.definition]
         previous, previous_reason = (None, unsupported) if unsupported else self._previous_total(asked)
         return values, Total(
@@ -55,13 +55,16 @@ class Compared:
         before = {} if reason else self._previous_groups()
         return [self._shown(row, reason, before) for row in self.query.groups(self.now, self.asked)]
 
-    def _total_value(self, row: Row, name: str, reason: str | None, days: int) -> Any:  # noqa: ANN401
+    def _total_value(self, row: Row, name: str, reason: str | None, sight: Sight) -> Any:  # noqa: ANN401
         """Give a total; a sum over nothing is 0 where the days have data, and null where they have none."""
         if reason:
             return None
         value = row[f"value_{name}"]
         is_zero = value is None and self.query.kpi.definitions[name].is_additive and row[MATCHED] == 0
-        return 0 if is_zero and days > 0 else value
+        return 0 if is_zero and self._has_data(sight) else value
+
+    def _has_data(self, sight: Sight) -> bool:
+        return (self.days_with_data if sight is self.now else self.query.days_with_data(sight)) > 0
 
     def _shown(self, row: Row, reason: str | None, before: dict[tuple[Any, ...], Any]) -> Row:
         kpi = self.query.kpi
@@ -82,7 +85,7 @@ class Compared:
         if self.query.kpi.definitions[self.definition].is_additive and start > self.earlier.window.first:
             return None, f"the data starts within the previous window, on {start}"
         row = self.query.groups(self.earlier, asked)[0]
-        value = self._total_value(row, self.definition, None, self.query.days_with_data(self.earlier))
+        value = self._total_value(row, self.definition, None, self.earlier)
         return value, None if value is not None else "not measurable in the previous window"
 
     def _previous_groups(self) -> dict[tuple[Any, ...], Any]:

@@ -23,6 +23,8 @@ EVENT_TIMES = {
     "fct_stock_movements": ("inventory", "moved_at"),
 }
 """Facts whose rows are events: to see them at an instant is to leave out the later ones."""
+HELD = {"fct_stock_levels"}
+"""Facts of which earlier days reach into the cut one."""
 NAMES = re.compile(r"\b(?:dim|fct|mart)_[a-z0-9_]+")
 PREVIOUS = re.compile(r'\bprevious\."?(\w+)"?')
 
@@ -72,6 +74,8 @@ class Inputs:
     def _events(self, name: str, table: Table, cut: Mapping[str, dt.datetime]) -> str:
         source, moment = EVENT_TIMES[name]
         until = f"{moment} <= {_timestamp(cut[source])}" if source in cut else "false"
+        if name not in HELD and table.partition_by:  # Only the cut day is made again; this skips the other files.
+            until += f" and {table.partition_by} = {_date(self.sight.window.last)}"
         return f"{_released(name, table)} where {until}"
 
     def _made_again(self, name: str, table: Table, cut: Mapping[str, dt.datetime]) -> str:

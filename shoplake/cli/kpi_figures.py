@@ -33,7 +33,8 @@ def shown_part(name: str, value: Figure | str) -> Figure | str:
         return duration(float(value))
     if "share" in name.split("_"):
         return f"{float(value) * 100:,.1f} %"
-    return f"{value:,.4f}".rstrip("0").rstrip(".") if isinstance(value, float) else f"{value:,}"
+    is_exact = isinstance(value, int) or (isinstance(value, Decimal) and value == round(value, 2))
+    return f"{value:,}" if is_exact else f"{value:,.4f}".rstrip("0").rstrip(".")
 
 
 def label(value: object) -> object:
