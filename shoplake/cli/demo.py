@@ -19,7 +19,7 @@ REFERENCE_FIRST = ("stores", "products", "warehouses", "pos", "inventory", "web_
 
 
 @click.command()
-@click.option("--scale", type=float, default=1.0, show_default=True, help="How many times the rows of the default world.")
+@click.option("--scale", type=float, default=1.0, show_default=True, help="Times the rows of the default world.")
 @click.option("--seed", type=int, default=7, show_default=True, help="Another seed makes another world.")
 @click.option(
     "--files",
