@@ -101,10 +101,7 @@ def require_home(settings: Settings) -> None:
 
     """
     if not HomePaths(settings.home).keyring.is_file():
-        raise HomeError(
-            f"{settings.home} is not a shoplake home yet.",
-            hint="Call `shoplake init` first, or name another home by SHOPLAKE_HOME or --home.",
-        )
+        raise _not_made(settings)
 
 
 @contextmanager
@@ -112,11 +109,15 @@ def home_lock(settings: Settings, *, wait_seconds: float = 0) -> Iterator[None]:
     """Hold the home's writer lock; the kernel releases it when the process ends, however it ends.
 
     Raises:
+        HomeError: there is no such home.
         LockedError: another process holds it and did not let go within ``wait_seconds``.
 
     """
     path = HomePaths(settings.home).lock
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except FileNotFoundError:
+        raise _not_made(settings) from None
     try:
         _acquire(handle, path, wait_seconds)
         os.ftruncate(handle, 0)
@@ -124,6 +125,13 @@ def home_lock(settings: Settings, *, wait_seconds: float = 0) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _not_made(settings: Settings) -> HomeError:
+    return HomeError(
+        f"{settings.home} is not a shoplake home yet.",
+        hint="Call `shoplake init` first, or name another home by SHOPLAKE_HOME or --home.",
+    )
 
 
 def _acquire(handle: int, path: Path, wait_seconds: float) -> None:

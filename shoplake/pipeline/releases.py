@@ -21,9 +21,15 @@ def new_release_id(now: dt.datetime) -> str:
 
 
 def current(settings: Settings) -> Manifest | None:
-    """Give the release that is served, or None before the first one."""
-    from shoplake.home import HomePaths
+    """Give the release that is served, or None before the first one.
 
+    Raises:
+        HomeError: the home has not been made.
+
+    """
+    from shoplake.home import HomePaths, require_home
+
+    require_home(settings)
     pointer = HomePaths(settings.home).pointer
     if not pointer.exists():
         return None
@@ -35,11 +41,14 @@ def load(settings: Settings, release_id: str) -> Manifest:
 
     Raises:
         NotFoundError: there is no release of that id.
-        HomeError: its manifest is damaged.
+        HomeError: its manifest is damaged, or the home has not been made.
 
     """
     import msgspec
 
+    from shoplake.home import require_home
+
+    require_home(settings)
     file = _manifest_path(settings, release_id)
     if not file.is_file():
         raise NotFoundError(
@@ -55,9 +64,15 @@ def load(settings: Settings, release_id: str) -> Manifest:
 
 
 def list_ids(settings: Settings) -> list[str]:
-    """List the ids of all kept releases, newest first."""
-    from shoplake.home import HomePaths
+    """List the ids of all kept releases, newest first.
 
+    Raises:
+        HomeError: the home has not been made.
+
+    """
+    from shoplake.home import HomePaths, require_home
+
+    require_home(settings)
     return sorted((p.stem for p in HomePaths(settings.home).manifests.glob("*.json")), reverse=True)
 
 
