@@ -18,6 +18,7 @@ GZIP, ZSTD, PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
 BOM = b"\xef\xbb\xbf"
 UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 DELIMITERS = {",": "comma", "\t": "tab"}
+CONTROL = bytes(code for code in range(32) if code not in b"\t\n\f\r")
 OTHER_DELIMITERS = {";": "semicolon", "|": "pipe"}
 
 
@@ -194,7 +195,7 @@ def _shape(path: Path, compression: Literal["none", "gzip", "zstd"], scan: _Scan
 
 
 def _is_binary(head: bytes) -> bool:
-    control = sum(head.count(bytes([code])) for code in range(32) if code not in (9, 10, 12, 13))
+    control = len(head) - len(head.translate(None, CONTROL))
     return control > len(head) / 100 + 8
 
 
