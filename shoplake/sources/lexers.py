@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import codecs
 import csv
+import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from shoplake.sources.shape import Shape, opened
 
@@ -186,48 +188,44 @@ def _cut_row(line: str, following: _Pushback, delimiter: str, width: int) -> tup
     return [], line, "wrong_number_of_fields" if values and not taken else "unbalanced_quote"
 
 
+class _NumberText(str):
+    """A JSON number as it was written, so that no digit of it is lost."""
+
+    __slots__ = ()
+
+
+KINDS = {str: "s", _NumberText: "n", int: "n", bool: "b", type(None): "-", dict: "o", list: "o"}
+
+
 def _lex_json(lines: Iterator[tuple[int, str, str | None]], names: Sequence[str]) -> Iterator[TextRows]:
     import msgspec
 
-    decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+    # An int is exact in Python however long it is; anything with a point or an exponent stays text.
+    decode = msgspec.json.Decoder(dict[str, Any], float_hook=_NumberText).decode
     known, found = set(names), TextRows.empty(len(names), is_json=True)
-    blank: list[str | None] = [None] * len(names)
     for number, line, broken in lines:
         if not line.strip():
             continue
-        reason, values, kinds = broken, blank, "-" * len(names)
+        reason, row = broken, dict[str, Any]()
         if reason is None:
             try:
-                tokens = decode(line)
-                values, kinds = _tokens(tokens, names)
-                found.drift.update(tokens.keys() - known)
+                row = decode(line)
             except (msgspec.DecodeError, UnicodeError, RecursionError):
-                reason, values, kinds = "not_a_json_object", blank, "-" * len(names)
-        found.add(values, number, line, reason)
+                reason = "not_a_json_object"
+        values = [row.get(name) for name in names]
+        kinds = "".join([KINDS[type(value)] for value in values])
+        found.add([v if type(v) is str or v is None else _text(v) for v in values], number, line, reason)
         found.kinds.append(kinds)  # type: ignore[union-attr] # made for JSON
+        if not row.keys() <= known:
+            found.drift.update(row.keys() - known)
         if len(found.lines) >= CHUNK_ROWS:
             yield found
             found = TextRows.empty(len(names), is_json=True)
     yield found
 
 
-def _tokens(tokens: Mapping[str, object], names: Sequence[str]) -> tuple[list[str | None], str]:
-    """Give each field's text and the letter of its JSON kind."""
-    import msgspec
-
-    values: list[str | None] = []
-    kinds = ""
-    for name in names:
-        token = tokens.get(name)
-        text = bytes(token).decode() if token is not None else "null"  # type: ignore[call-overload]
-        first = text[0]
-        if first == '"':
-            values.append(text[1:-1] if "\\" not in text else msgspec.json.decode(text))
-            kinds += "s"
-        elif first == "n":
-            values.append(None)
-            kinds += "-"
-        else:
-            values.append(text)
-            kinds += "b" if first in "tf" else "o" if first in "{[" else "n"
-    return values, kinds
+def _text(value: object) -> str:
+    """Give the text of a JSON value that is no string."""
+    if isinstance(value, bool | dict | list):
+        return json.dumps(value)
+    return str(value)
