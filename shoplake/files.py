@@ -37,9 +37,14 @@ def durable_write(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     fsync_directory(path.parent)
 
 
-def durable_rename(source: Path, target: Path) -> None:
-    """Give a finished file its name, durably; an older file of that name is replaced."""
+def durable_rename(source: Path, target: Path, *, is_last: bool = True) -> None:
+    """Give a finished file its name, durably; an older file of that name is replaced.
+
+    With ``is_last=False`` the name is durable only once the caller has called `fsync_directory`: for many files of one
+    folder.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     fsync_file(source)
     os.replace(source, target)
-    fsync_directory(target.parent)
+    if is_last:
+        fsync_directory(target.parent)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shoplake.files import durable_rename
+from shoplake.files import durable_rename, fsync_directory
 from shoplake.home import HomePaths
 from shoplake.pipeline.manifest import ALL, Partition, Table
 
@@ -39,6 +39,9 @@ def collect_tables(
         kept = [p for p in (before.partitions if before else ()) if not workspace.plan.rebuilds(p.label, model.name)]
         fresh = _take(workspace, model, before)
         fresh += _settle(workspace, model, kept)
+        folder = HomePaths(workspace.settings.home).partitions / model.database / model.name
+        if fresh and folder.is_dir():
+            fsync_directory(folder)
         known = {p.content for p in before.partitions} if before else set()
         written[model.name] = sum(p.content not in known for p in fresh)
         settled = {p.label for p in fresh}
@@ -105,7 +108,7 @@ def _place(
     for number, file in enumerate(files):
         suffix = f"-{number}" if number else ""
         name = f"{model.database}/{model.name}/{label}-{content}-k{version}{suffix}.parquet"
-        durable_rename(file, HomePaths(workspace.settings.home).partitions / name)
+        durable_rename(file, HomePaths(workspace.settings.home).partitions / name, is_last=False)
         names.append(name)
     end = max(ends).isoformat() if ends else None
     return Partition(label, content, rows, tuple(names), version, end)
