@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from shoplake.settings import Settings
     from shoplake.store.ledger import Ledger
 
-BATCH_BYTES = 64 << 20
+SMALLEST_BATCH, LARGEST_BATCH = 8 << 20, 64 << 20
 WAIT_SECONDS = 30
 Status = Literal["landed", "unchanged", "restated", "refused", "failed"]
 
@@ -205,7 +205,7 @@ class _Landing:
         results: list[LandedFile] = []
         for wave in _waves(files):
             known = self.ledger.find_all(self.contract.source)
-            batches = list(_batches(wave))
+            batches = list(_batches(wave, self.settings.threads))
             with ThreadPoolExecutor(min(self.settings.threads, len(batches)) or 1) as workers:
                 for record in workers.map(lambda batch: self._land_batch(batch, known), batches):  # noqa: B023 - used up here
                     if record.files:
@@ -384,13 +384,15 @@ def _waves(files: Sequence[FoundFile]) -> Iterator[list[FoundFile]]:
         yield list(wave.values())
 
 
-def _batches(files: Iterable[FoundFile]) -> Iterator[list[FoundFile]]:
-    """Cut files into runs of about 64 MB: what one object holds and one worker lands."""
+def _batches(files: Sequence[FoundFile], workers: int) -> Iterator[list[FoundFile]]:
+    """Cut files into runs of 8 to 64 MB, even among the workers: what one object holds and one worker lands."""
+    total = sum(file.path.stat().st_size for file in files)
+    enough = min(max(total / workers, SMALLEST_BATCH), LARGEST_BATCH)
     batch, size = list[FoundFile](), 0
     for file in files:
         batch.append(file)
         size += file.path.stat().st_size
-        if size >= BATCH_BYTES:
+        if size >= enough:
             yield batch
             batch, size = [], 0
     if batch:
