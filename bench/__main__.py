@@ -34,6 +34,8 @@ def main() -> int:
     given = _arguments()
     # As with Ctrl-C, a request to end must pass through the clean-up: data and homes take gigabytes.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    if given.work is not None:
+        given.work.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix="shoplake-bench-", dir=given.work))
     try:
         check_room(work, max(given.sizes))
