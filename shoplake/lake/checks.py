@@ -40,8 +40,6 @@ WRONG_TYPE = {
 class CheckedSql:
     """The generated SQL of one contract."""
 
-    rows: str
-    """SELECT of typed fields, ``_file_id``, ``_line``, ``_flags`` and ``_reasons`` (empty list: lands)."""
     landable: str
     """SELECT of the rows that land: typed fields, ``_file_id``, ``_line``, ``_flags``."""
     rejected: str
@@ -49,7 +47,7 @@ class CheckedSql:
 
 
 def checked_sql(contract: Contract, relation: str, *, now: dt.datetime, has_kinds: bool = False) -> CheckedSql:
-    """Generate the SQL that checks ``relation`` under ``contract``.
+    """Generate the SQL that checks a ``relation`` of texts under ``contract``.
 
     Args:
         contract: the promises.
@@ -62,33 +60,62 @@ def checked_sql(contract: Contract, relation: str, *, now: dt.datetime, has_kind
     parsed = f"select *, {', '.join(p.parse for p in parts)} from {relation}"
     plain = f"select *, {', '.join(p.plain for p in parts)} from ({parsed})"
     typed = f"select *, {', '.join(p.value for p in parts)} from ({plain})"
-    errors = [("_broken is not null", "_broken")]
-    errors += [(f"_broken is null and ({condition})", text(code)) for p in parts for condition, code in p.errors()]
-    errors += [(f"_broken is null and ({r.broken})", text(r.name)) for r in contract.rules if r.severity == "error"]
-    flags = " | ".join(_flags(contract, parts)) or "0"
-    names = ", ".join(quoted(field.name) for field in contract.fields)
-    provenance = "_file_id, _line"
-    bad = " or ".join(
-        f"coalesce({condition}, false)"
-        for condition in ["_broken is not null", *(c for p in parts for c in p.failures())]
-        + [f"({r.broken})" for r in contract.rules if r.severity == "error"]
-    )
-    reasons = ", ".join(f"case when {condition} then {code} end" for condition, code in errors)
-    reason_list = f"list_filter([{reasons}], lambda r: r is not null) as _reasons"
-    flags_column = f"({flags})::uinteger as _flags"
-    return CheckedSql(
-        rows=f"select {names}, {provenance}, {flags_column}, {reason_list} from ({typed})",
-        landable=f"select {names}, {provenance}, {flags_column} from ({typed}) where not ({bad})",
-        rejected=f"select {provenance}, {reason_list} from ({typed}) where ({bad})",
-    )
-
-
-def _flags(contract: Contract, parts: list[_Part]) -> list[str]:
+    errors = [(condition, code) for p in parts for condition, code in p.errors()] + _rule_errors(contract)
+    told = [("_broken is not null", "_broken")]
+    told += [(f"_broken is null and ({condition})", text(code)) for condition, code in errors]
     repairs, warnings = repair_codes(contract), warning_codes(contract)
     bits = [(p.repaired, repairs[f"{p.field.name}:repaired"]) for p in parts]
     bits += [(p.unknown, warnings[f"{p.field.name}:unknown_value"]) for p in parts if p.is_lenient_list]
-    bits += [(f"({r.broken})", warnings[r.name]) for r in contract.rules if r.severity == "warning"]
-    return [f"(case when {condition} then {bit} else 0 end)" for condition, bit in bits]
+    failures = ["_broken is not null", *(condition for p in parts for condition in p.failures())]
+    failures += [condition for condition, _ in _rule_errors(contract)]
+    return _checked(contract, typed, failures, told, bits)
+
+
+def typed_sql(contract: Contract, relation: str, *, now: dt.datetime) -> CheckedSql:
+    """Generate the SQL that checks a ``relation`` of plain values: typed fields by name, ``_file_id``, ``_line``.
+
+    Their lines are known to be plain (`shoplake.sources.plain`), so only ranges and rules can fail.
+    """
+    parts = [_Part(n, field, now, False) for n, field in enumerate(contract.fields)]
+    errors = [error for p in parts for error in p.range_errors()] + _rule_errors(contract)
+    told = [(condition, text(code)) for condition, code in errors]
+    return _checked(contract, f"from {relation}", [condition for condition, _ in errors], told, [])
+
+
+def _rule_errors(contract: Contract) -> list[tuple[str, str]]:
+    return [(f"({rule.broken})", rule.name) for rule in contract.rules if rule.severity == "error"]
+
+
+def _checked(
+    contract: Contract,
+    typed: str,
+    failures: list[str],
+    reasons: list[tuple[str, str]],
+    bits: list[tuple[str, int]],
+) -> CheckedSql:
+    """Put the queries together.
+
+    Args:
+        contract: the promises.
+        typed: SELECT of the typed rows.
+        failures: the cheapest conditions of which one is true for a row that does not land.
+        reasons: (condition, SQL of the reason) in the order in which they are told.
+        bits: (condition, bit) of the flags that no warning rule gives.
+
+    """
+    warnings = warning_codes(contract)
+    bits = bits + [(f"({rule.broken})", warnings[rule.name]) for rule in contract.rules if rule.severity == "warning"]
+    flags = " | ".join(f"(case when {condition} then {bit} else 0 end)" for condition, bit in bits) or "0"
+    fields = ", ".join([*(quoted(field.name) for field in contract.fields), "_file_id, _line"])
+    flags_column = f"({flags})::uinteger as _flags"
+    # An unknown outcome is no failure; OR is true if any part is, so that one look at the whole is enough.
+    bad = f"coalesce({' or '.join(failures) or 'false'}, false)"
+    cases = ", ".join(f"case when {condition} then {reason} end" for condition, reason in reasons)
+    reason_list = f"list_filter([{cases or 'null'}], lambda r: r is not null) as _reasons"
+    return CheckedSql(
+        landable=f"select {fields}, {flags_column} from ({typed}) where not {bad}",
+        rejected=f"select _file_id, _line, {reason_list} from ({typed}) where {bad}",
+    )
 
 
 class _Part:
@@ -192,10 +219,10 @@ class _Part:
     def failures(self) -> list[str]:
         """Give the cheapest conditions that are true for a row which breaks any rule of severity error on the field."""
         if self.field.required:
-            return [f"{self.column} is null", *(condition for condition, _ in self._range_errors())]
+            return [f"{self.column} is null", *(condition for condition, _ in self.range_errors())]
         is_nothing = f"{self.column} is null and {self.given}"
         is_lost = f"(case when {self.is_plain} or {self.text} is null then false else {is_nothing} end)"
-        return [is_lost, *(condition for condition, _ in self._range_errors())]
+        return [is_lost, *(condition for condition, _ in self.range_errors())]
 
     def errors(self) -> list[tuple[str, str]]:
         """Give (condition, reason code) for every rule of severity error on the field."""
@@ -206,9 +233,10 @@ class _Part:
         found = [(f"{self.column} is null and {self.given}", f"{name}:{code}")]
         if self.field.required:
             found.append((f"not {self.given}", f"{name}:missing_required"))
-        return found + self._range_errors()
+        return found + self.range_errors()
 
-    def _range_errors(self) -> list[tuple[str, str]]:
+    def range_errors(self) -> list[tuple[str, str]]:
+        """Give (condition, reason code) of a value out of its range."""
         name, column, found = self.field.name, self.column, list[tuple[str, str]]()
         if self.field.minimum is not None:
             found.append((f"{column} < {self.field.minimum}", f"{name}:below_minimum"))

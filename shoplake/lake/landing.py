@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from shoplake.errors import InputError
 from shoplake.home import HomePaths, home_lock, require_home
-from shoplake.lake.batch import BatchOutcome, FileOutcome, Lander, Offered
+from shoplake.lake.batch import BatchOutcome, FileOutcome, Lander
 from shoplake.lake.held import hold_file, quarantine_rejected
 from shoplake.lake.objects import lake_key
+from shoplake.lake.relations import Offered
 from shoplake.lake.restating import restated_by
 from shoplake.lake.sweeping import sweep
 from shoplake.sources.files import FoundFile, find_files
@@ -404,7 +405,8 @@ def _of_one_shape(files: Iterable[Offered]) -> list[list[Offered]]:
     groups: dict[tuple[object, ...], list[Offered]] = {}
     for file in files:
         shape: Shape = file.shape
-        key: tuple[object, ...] = (shape.format, shape.compression, shape.delimiter, shape.header, shape.is_plain)
+        key: tuple[object, ...] = (shape.format, shape.compression, shape.delimiter, shape.header)
+        key += (shape.reading, bool(shape.odd))
         if shape.format == "parquet":
             key = (file.file_id,)
         groups.setdefault(key, []).append(file)

@@ -68,7 +68,16 @@ def cut_json(raw: str, names: Sequence[str]) -> TextRows:
 def lex(shape: Shape, names: Sequence[str]) -> Iterator[TextRows]:
     """Cut a CSV or JSON Lines file into rows of the named fields, some ten thousand at a time."""
     lines = _lines(shape)
-    return _lex_json(lines, names) if shape.format == "jsonl" else _lex_csv(lines, shape, names)
+    if shape.format == "jsonl":
+        return _lex_json(lines, names)
+    next(lines, None)  # the header
+    return _lex_csv(lines, shape, names)
+
+
+def lex_odd(shape: Shape, names: Sequence[str]) -> Iterator[TextRows]:
+    """Cut the odd lines of a typed CSV file; each is a row of its own."""
+    lines = ((number, *_readable(line.decode("utf-8", KEEP_BYTES))) for number, line in shape.odd)
+    return _lex_csv(lines, shape, names)
 
 
 def _lines(shape: Shape) -> Iterator[tuple[int, str, str | None]]:
@@ -128,7 +137,6 @@ def _lex_csv(lines: Iterator[tuple[int, str, str | None]], shape: Shape, names: 
     width, places = len(shape.header), [shape.columns.get(name) for name in names]
     found, blank = TextRows.empty(len(names)), list[str | None]([None] * len(names))
     source = _Pushback(lines)
-    next(source, None)  # the header
     for number, line, broken in source:
         if not line.strip():
             continue
