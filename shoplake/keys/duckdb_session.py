@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shoplake.keys.keyring import DataKey
     from shoplake.settings import Settings
 
-WRITE = "format parquet, compression zstd, compression_level 1, parquet_version 'V2'"
+WRITE = "format parquet, compression zstd, compression_level 1, parquet_version 'V2', dictionary_size_limit 4096"
 """Level 1 and V2 encodings: measured a third faster to write than the defaults, and smaller."""
 
 
