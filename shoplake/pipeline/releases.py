@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,10 +31,16 @@ def current(settings: Settings) -> Manifest | None:
     from shoplake.home import HomePaths, require_home
 
     require_home(settings)
-    pointer = HomePaths(settings.home).pointer
-    if not pointer.exists():
-        return None
-    return load(settings, pointer.read_text(encoding="ascii").strip())
+    pointer, seen = HomePaths(settings.home).pointer, ""
+    while pointer.exists():
+        release_id = pointer.read_text(encoding="ascii").strip()
+        try:
+            return load(settings, release_id)
+        except NotFoundError:
+            if release_id == seen:
+                raise
+            seen = release_id  # A run may have moved the pointer, and pruned the release, since it was read.
+    return None
 
 
 def load(settings: Settings, release_id: str) -> Manifest:
@@ -50,12 +57,12 @@ def load(settings: Settings, release_id: str) -> Manifest:
 
     require_home(settings)
     file = _manifest_path(settings, release_id)
-    if not file.is_file():
-        raise NotFoundError(
-            f"There is no release {release_id!r}.", hint="`shoplake releases list` shows those that are kept."
-        )
     try:
         return decode(file.read_bytes())
+    except FileNotFoundError as error:
+        raise NotFoundError(
+            f"There is no release {release_id!r}.", hint="`shoplake releases list` shows those that are kept."
+        ) from error
     except msgspec.DecodeError as error:
         raise HomeError(
             f"The manifest of release {release_id} is damaged: {error}",
@@ -74,6 +81,18 @@ def list_ids(settings: Settings) -> list[str]:
 
     require_home(settings)
     return sorted((p.stem for p in HomePaths(settings.home).manifests.glob("*.json")), reverse=True)
+
+
+def kept(settings: Settings) -> Iterator[Manifest]:
+    """Give the manifests of all kept releases, newest first, without those that are pruned meanwhile.
+
+    Raises:
+        HomeError: the home has not been made, or a manifest is damaged.
+
+    """
+    for release_id in list_ids(settings):
+        with suppress(NotFoundError):
+            yield load(settings, release_id)
 
 
 def required(settings: Settings, release_id: str | None) -> Manifest:
