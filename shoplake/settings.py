@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     memory_limit: str = Field("2GB", description="Memory for DuckDB; more spills to encrypted files.")
     kek_provider: Literal["file", "environment"] = Field("file", description="Where the key-encryption key comes from.")
     store_url: str = Field(
-        "", description="SQLAlchemy URL of the operational store; empty means SQLCipher in the home."
+        "", description="URL of a PostgreSQL database for the operational store; empty means SQLCipher in the home."
     )
 
     @field_validator("timezone")
