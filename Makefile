@@ -36,6 +36,7 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	PYTHONWARNINGS=ignore $(BIN)/sqlfluff lint --processes 2 --disable-progress-bar shoplake/warehouse/staging shoplake/warehouse/core shoplake/marts
 
 proof: setup
 	$(BIN)/python -m pytest -m proof
