@@ -15,7 +15,7 @@ from shoplake.files import durable_rename
 from shoplake.home import HomePaths
 from shoplake.keys.duckdb_session import add_parquet_key, copy_options, parquet_options, quoted, text
 from shoplake.lake.checks import CheckedSql, checked_sql, typed_sql
-from shoplake.lake.flags import CONFLICT, repair_codes, warning_codes
+from shoplake.lake.flags import CONFLICT, repair_codes, row_layout, warning_codes
 from shoplake.lake.objects import lake_key, lake_object_path
 from shoplake.lake.protect import protect
 from shoplake.lake.relations import Offered, Relation, parquet_relation, text_relation, typed_relation
@@ -169,8 +169,8 @@ class Lander:
             part.unlink(missing_ok=True)
             return BatchOutcome(outcomes, None, None)
         version = self.keyring.current(lake_key(self.contract.source)).version
-        lake_object = LakeObject(name, self.contract.source, "rows", version, landed, part.stat().st_size)
-        return BatchOutcome(outcomes, lake_object, part)
+        held = (landed, part.stat().st_size, row_layout(self.contract))
+        return BatchOutcome(outcomes, LakeObject(name, self.contract.source, "rows", version, *held), part)
 
     def _place(self, files: Sequence[Offered], salt: str) -> tuple[str, Path]:
         """Name the object after its files and the contract, so that landing again after a crash writes the same."""

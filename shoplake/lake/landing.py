@@ -98,7 +98,8 @@ def land(
         clock: gives the time (UTC); tests bring their own.
 
     Returns:
-        One result a file, in the natural order of their names.
+        One result a file, in the natural order of their names. Files of one name land one after the other, as in calls
+        of their own: in the order in which they were given, then in that of their paths.
 
     Raises:
         InputError: no such source, or a path names nothing.
@@ -142,9 +143,8 @@ def land_inbox(settings: Settings, *, locked: bool = False) -> list[LandedFile]:
 
 
 def _clear(files: Sequence[FoundFile], results: Sequence[LandedFile]) -> None:
-    refused = {result.file for result in results if result.status == "refused"}
-    for file in files:
-        if file.logical_name not in refused:
+    for file, result in zip(files, results, strict=True):
+        if result.status != "refused":
             file.path.unlink()
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from shoplake.errors import InputError, NotFoundError
 from shoplake.home import HomePaths, home_lock, require_home
 from shoplake.keys.duckdb_session import add_parquet_key, parquet_options, text
+from shoplake.keys.rereading import rereads
 from shoplake.lake.batch import FileOutcome, Lander
 from shoplake.lake.objects import lake_key, lake_object_path
 from shoplake.lake.relations import Offered
@@ -64,6 +65,7 @@ class _Line:
     layout: dict[str, Any]
 
 
+@rereads
 def list_rows(
     settings: Settings, source: str | None = None, *, status: str | None = "open", limit: int | None = None
 ) -> list[HeldRow]:
@@ -73,6 +75,7 @@ def list_rows(
         return [_held(row, names) for row in room.ledger.quarantined(source=source, status=status, limit=limit)]
 
 
+@rereads
 def show_rows(settings: Settings, ids: Collection[int]) -> list[HeldRow]:
     """Show quarantined rows with the line as it came.
 

@@ -15,6 +15,7 @@ import msgspec
 from shoplake.files import durable_rename
 from shoplake.home import HomePaths, home_lock, require_home
 from shoplake.keys.keyring import Keyring
+from shoplake.keys.rereading import rereads
 from shoplake.pipeline import releases
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def rotate(settings: Settings) -> dict[str, Any]:
     return {"keys": len(names), "lake_objects": objects, "partitions": partitions, "persons": persons}
 
 
+@rereads
 def key_status(settings: Settings) -> list[dict[str, Any]]:
     """List each data key with its versions and the number of files under each."""
     from shoplake.lake.objects import lake_key
@@ -65,10 +67,9 @@ def key_status(settings: Settings) -> list[dict[str, Any]]:
     store = open_store(settings, keyring)
     files.update((lake_key(o.source), o.key_version) for o in Ledger(store).objects())
     store.close()
-    manifests = [releases.load(settings, release_id) for release_id in releases.list_ids(settings)]
     seen = {
         (table.database, partition.key_version, file)
-        for manifest in manifests
+        for manifest in releases.kept(settings)
         for table in manifest.tables.values()
         for partition in table.partitions
         for file in partition.files
@@ -89,6 +90,7 @@ def key_status(settings: Settings) -> list[dict[str, Any]]:
 def _store_and_lake(settings: Settings, keyring: Keyring) -> tuple[int, int]:
     from shoplake.keys.duckdb_session import connect
     from shoplake.lake.objects import lake_key
+    from shoplake.lake.sweeping import sweep
     from shoplake.privacy.vault import reseal
     from shoplake.store.engine import open_store, rekey_store
     from shoplake.store.ledger import Ledger
@@ -101,6 +103,9 @@ def _store_and_lake(settings: Settings, keyring: Keyring) -> tuple[int, int]:
         old = [o for o in ledger.objects() if o.key_version != keyring.current(lake_key(o.source)).version]
         for lake_object in old:
             _encrypt_object(settings, keyring, con, ledger, lake_object)
+        # Old objects go all at once and last: who began to read them then needs to begin again at most once.
+        for source in {o.source for o in ledger.objects()}:
+            sweep(settings, ledger, source)
     finally:
         con.close()
         store.close()
@@ -118,7 +123,6 @@ def _encrypt_object(
     old, new = lake_object_path(*place, lake_object.key_version), lake_object_path(*place, version)
     _encrypt_file(con, keyring, key, (lake_object.key_version, version), old, new)
     ledger.set_key_version(lake_object.name, version, new.stat().st_size)
-    old.unlink()
 
 
 def _encrypt_file(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -70,6 +71,14 @@ class Workspace:
             self._show_lake(con)
             self._show_tables(con)
             self._con = con
+
+    @cached_property
+    def served_files(self) -> frozenset[str]:
+        """Name the partition files of the release that is served."""
+        from shoplake.pipeline.releases import current, files_in
+
+        served = current(self.settings)
+        return frozenset(files_in([served] if served else []))
 
     def folder_of(self, model: str) -> Path:
         """Give the folder that a model's new partitions are written to."""
