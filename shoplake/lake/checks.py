@@ -48,7 +48,9 @@ class CheckedSql:
     """SELECT of ``_file_id``, ``_line``, ``_reasons`` of the rows that do not land."""
 
 
-def checked_sql(contract: Contract, relation: str, *, now: dt.datetime, has_kinds: bool = False) -> CheckedSql:
+def checked_sql(
+    contract: Contract, relation: str, *, now: dt.datetime, has_kinds: bool = False, is_natural: bool = False
+) -> CheckedSql:
     """Generate the SQL that checks ``relation`` under ``contract``.
 
     Args:
@@ -56,9 +58,10 @@ def checked_sql(contract: Contract, relation: str, *, now: dt.datetime, has_kind
         relation: name of the input relation or a subquery in parentheses.
         now: the clock (UTC, naive): an event time more than a day ahead is an error.
         has_kinds: the input has the column ``_kinds``.
+        is_natural: each text of a field that is no string is a number written plainly, as its type wants it.
 
     """
-    parts = [_Part(n, field, now, has_kinds) for n, field in enumerate(contract.fields)]
+    parts = [_Part(n, field, now, has_kinds, is_natural) for n, field in enumerate(contract.fields)]
     parsed = f"select *, {', '.join(p.parse for p in parts)} from {relation}"
     plain = f"select *, {', '.join(p.plain for p in parts)} from ({parsed})"
     typed = f"select *, {', '.join(p.value for p in parts)} from ({plain})"
@@ -94,8 +97,8 @@ def _flags(contract: Contract, parts: list[_Part]) -> list[str]:
 class _Part:
     """The SQL of one field, in three layers: parse the text, see whether it is plain, give the value."""
 
-    def __init__(self, number: int, field: Field, now: dt.datetime, has_kinds: bool) -> None:
-        self.field, self.now = field, now
+    def __init__(self, number: int, field: Field, now: dt.datetime, has_kinds: bool, is_natural: bool) -> None:
+        self.field, self.now, self.is_natural = field, now, is_natural
         self.text, self.cast, self.is_plain = f"f{number}", f"c{number}", f"p{number}"
         self.kind = f"_kinds[{number + 1}]" if has_kinds else None
         self.column = quoted(field.name)
@@ -118,14 +121,14 @@ class _Part:
         elif self.kind:
             natural = f"coalesce({self.kind} = 's', true)"
         if self.field.type == "integer":
-            condition = f"{self.cast}::varchar = {t}"
+            condition = f"{t} is not null" if self.is_natural else f"{self.cast}::varchar = {t}"
         elif self.field.type == "string":
             condition = f"ascii({t}) > 32 and ascii({t}) <> 160 and not ends_with({t}, ' ')"
             condition += f" and not ends_with({t}, e'\\t') and not ends_with({t}, e'\u00a0')"
             if self.field.allowed:
                 condition = f"{t} in ({', '.join(text(v) for v in self.field.allowed)})"
         else:
-            condition = f"regexp_full_match({t}, {text(PLAIN_NUMBER)})"
+            condition = f"{t} is not null" if self.is_natural else f"regexp_full_match({t}, {text(PLAIN_NUMBER)})"
             if self.field.type == "timestamp":
                 condition += f" and abs({self.cast}) < {FIRST_MILLISECONDS}"
         return f"coalesce({natural} and {condition}, false) as {self.is_plain}"

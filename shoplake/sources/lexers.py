@@ -62,13 +62,13 @@ def cut_csv(raw: str, delimiter: str, header: Sequence[str], names: Sequence[str
 
 def cut_json(raw: str, names: Sequence[str]) -> TextRows:
     """Cut one JSON object."""
-    return next(_lex_json(iter([(0, *_readable(raw))]), names))
+    return next(cut_json_lines(iter([(0, *readable(raw))]), names))
 
 
 def lex(shape: Shape, names: Sequence[str]) -> Iterator[TextRows]:
     """Cut a CSV or JSON Lines file into rows of the named fields, some ten thousand at a time."""
     lines = _lines(shape)
-    return _lex_json(lines, names) if shape.format == "jsonl" else _lex_csv(lines, shape, names)
+    return cut_json_lines(lines, names) if shape.format == "jsonl" else _lex_csv(lines, shape, names)
 
 
 def _lines(shape: Shape) -> Iterator[tuple[int, str, str | None]]:
@@ -87,11 +87,11 @@ def _lines(shape: Shape) -> Iterator[tuple[int, str, str | None]]:
             rest = parts.pop() + held
             for part in parts:
                 number += 1
-                yield number, *_readable(part)
+                yield number, *readable(part)
             if not block:
                 break
         if rest:
-            yield number + 1, *_readable(rest)
+            yield number + 1, *readable(rest)
 
 
 def _keep_bytes(error: UnicodeError) -> tuple[str, int]:
@@ -104,7 +104,8 @@ def _keep_bytes(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(KEEP_BYTES, _keep_bytes)
 
 
-def _readable(line: str) -> tuple[str, str | None]:
+def readable(line: str) -> tuple[str, str | None]:
+    """Give a line as it can be stored, and why it cannot be used, if so."""
     if len(line) > LONGEST_LINE:
         return _clean(line), "line_too_long"
     if "\0" in line:
@@ -197,7 +198,8 @@ class _NumberText(str):
 KINDS = {str: "s", _NumberText: "n", int: "n", bool: "b", type(None): "-", dict: "o", list: "o"}
 
 
-def _lex_json(lines: Iterator[tuple[int, str, str | None]], names: Sequence[str]) -> Iterator[TextRows]:
+def cut_json_lines(lines: Iterator[tuple[int, str, str | None]], names: Sequence[str]) -> Iterator[TextRows]:
+    """Cut lines, each given as (number, text, why it cannot be used), into rows of the named fields."""
     import msgspec
 
     # An int is exact in Python however long it is; anything with a point or an exponent stays text.
