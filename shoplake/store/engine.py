@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 KEY_NAME = "store"
 BUSY_MILLISECONDS = 30_000
+CACHE_KIB = 32 * 1024
+"""Pages a connection keeps: with SQLite's 2 MB, persons looked up by the thousand are decrypted again and again."""
 
 
 class Store:
@@ -139,6 +141,7 @@ def _connect(path: Path, keys: list[DataKey]) -> Any:  # noqa: ANN401 - the driv
             connection.execute("pragma journal_mode = wal").fetchone()
             connection.execute("pragma synchronous = full")
             connection.execute("pragma foreign_keys = on")
+            connection.execute(f"pragma cache_size = -{CACHE_KIB}")
             connection.execute(f"pragma busy_timeout = {BUSY_MILLISECONDS}")
         except sqlcipher3.DatabaseError as error:
             connection.close()
