@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench import events
 from bench.contenders import FLOOR, OURS, Contender, DataSet, WrongSumsError, peers, row_peer
 from bench.data import write_references, write_sales
 from bench.help_time import help_seconds
@@ -32,6 +33,8 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 def main() -> int:
     """Measure, print and write the page; give 1 if a target was measured and missed or a contender's sums are wrong."""
     given = _arguments()
+    if given.events:
+        return events.run(events.WEB_EVENTS, events.ROUNDS)
     # As with Ctrl-C, a request to end must pass through the clean-up: data and homes take gigabytes.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if given.work is not None:
@@ -58,6 +61,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=REPEATS, help="runs of the floor and of shoplake on each size")
     parser.add_argument("--no-peers", action="store_true", help="only the floor and shoplake")
     parser.add_argument("--no-history", action="store_true", help="leave out the days on a long and a short history")
+    parser.add_argument("--events", action="store_true", help="only events a second into the lake, and what protects")
     parser.add_argument("--work", type=Path, help="folder for data and homes (default: the system's temporary one)")
     parser.add_argument("--output", type=Path, default=PAGE, help="page to write (default: docs/benchmarks.md)")
     return parser.parse_args()
