@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from shoplake.contracts import Contract, Field
-    from shoplake.privacy.vault import Vault
+    from shoplake.privacy.vault import People, Vault
 
 NOBODY = ""
 """The person whose key seals texts that come without an identifier."""
@@ -36,13 +36,13 @@ def protected_rows(con: DuckDBPyConnection, contract: Contract, vault: Vault) ->
     """Give a SELECT of the temporary table ``clear_rows`` whose personal fields are protected."""
     identifiers = [f for f in contract.fields if f.personal == "identifier"]
     texts = [f for f in contract.fields if f.personal == "text"]
-    _note_people(con, vault, identifiers, has_texts=bool(texts))
+    people = _note_people(con, vault, identifiers, has_texts=bool(texts))
     joins, columns = [], []
     for number, field in enumerate(identifiers):
         joins.append(f"left join people as p{number} on {_held(field, identifiers)} = p{number}.identifier")
         columns.append(f"p{number}.pseudonym as {quoted(field.name)}")
     for number, field in enumerate(texts):
-        _seal_texts(con, vault, field, identifiers, number)
+        _seal_texts(con, vault, people, field, identifiers, number)
         joins.append(f"left join sealed{number} as s{number} on r.rowid = s{number}.place")
         columns.append(f"s{number}.sealed as {quoted(field.name)}")
     return f"select r.* replace ({', '.join(columns)}) from clear_rows as r {' '.join(joins)}"
@@ -58,7 +58,7 @@ def _held(field: Field, identifiers: list[Field]) -> str:
     return column if _are_whole(identifiers) else f"{column}::varchar"
 
 
-def _note_people(con: DuckDBPyConnection, vault: Vault, identifiers: list[Field], *, has_texts: bool) -> None:
+def _note_people(con: DuckDBPyConnection, vault: Vault, identifiers: list[Field], *, has_texts: bool) -> People:
     """Fill the temporary table ``people``: identifier, in the type that the rows hold it in, and pseudonym."""
     import pyarrow as pa
 
@@ -66,25 +66,32 @@ def _note_people(con: DuckDBPyConnection, vault: Vault, identifiers: list[Field]
     for field in identifiers:
         query = f"select distinct {quoted(field.name)}::varchar from clear_rows where {quoted(field.name)} is not null"
         found |= {row[0] for row in con.execute(query).fetchall()}
-    known = vault.pseudonyms(found)
+    known = vault.people(found)
     people = pa.table(  # noqa: F841 - read by name
-        {"identifier": pa.array(known.keys(), pa.string()), "pseudonym": pa.array(known.values(), pa.string())}
+        {
+            "identifier": pa.array(known.pseudonyms.keys(), pa.string()),
+            "pseudonym": pa.array(known.pseudonyms.values(), pa.string()),
+        }
     )
     identifier = "try_cast(identifier as bigint)" if _are_whole(identifiers) else "identifier"
     con.execute(f"create or replace temp table people as select {identifier} as identifier, pseudonym from people")
+    return known
 
 
-def _seal_texts(con: DuckDBPyConnection, vault: Vault, field: Field, identifiers: list[Field], number: int) -> None:
+def _seal_texts(
+    con: DuckDBPyConnection, vault: Vault, people: People, field: Field, identifiers: list[Field], number: int
+) -> None:
     """Fill the temporary table ``sealed<number>``: the place of a row in ``clear_rows`` and its text, sealed."""
     import pyarrow as pa
 
-    nobody = vault.pseudonyms([NOBODY])[NOBODY]
+    nobody = people.pseudonyms[NOBODY]
     join = f"left join people as p on {_held(identifiers[0], identifiers)} = p.identifier" if identifiers else ""
     whose = "p.pseudonym" if identifiers else "null"
     rows = con.execute(
         f"select r.rowid as place, coalesce({whose}, '{nobody}') as person, r.{quoted(field.name)} as clear "
         f"from clear_rows as r {join} where r.{quoted(field.name)} is not null"
     ).to_arrow_table()
-    sealed = vault.encrypt_texts(list(zip(rows["person"].to_pylist(), rows["clear"].to_pylist(), strict=True)))
+    texts = list(zip(rows["person"].to_pylist(), rows["clear"].to_pylist(), strict=True))
+    sealed = vault.encrypt_texts(texts, people)
     chunk = pa.table({"place": rows["place"], "sealed": pa.array(sealed, pa.string())})  # noqa: F841 - read by name
     con.execute(f"create or replace temp table sealed{number} as select * from chunk")

@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, select, update
@@ -32,6 +33,20 @@ CHUNK = 10_000
 """Persons looked up by one statement."""
 
 
+_Found = dict[bytes, tuple[str, bytes]]
+"""Pseudonym and sealed text key by the keyed hash of the identifier."""
+
+
+@dataclass(frozen=True)
+class People:
+    """Persons as the vault had them a moment ago; meant to be dropped with the batch at hand."""
+
+    pseudonyms: dict[str, str]
+    """By identifier."""
+    sealed_text_keys: dict[str, tuple[bytes, bytes]]
+    """By pseudonym: the keyed hash of the identifier and the text key, still sealed."""
+
+
 class Vault:
     """Looks persons up and makes them known; safe under concurrent writers."""
 
@@ -47,16 +62,27 @@ class Vault:
         calls: one look-up of many is cheap, and a person who was erased meanwhile must not come back under the old
         pseudonym.
         """
+        return self.people(identifiers).pseudonyms
+
+    def people(self, identifiers: Iterable[str]) -> People:
+        """Give the persons behind identifiers, as `pseudonyms` does, with what `encrypt_texts` needs of them."""
         hashes = {self._lookup(identifier): identifier for identifier in set(identifiers)}
         found = self._find(list(hashes))
-        missing = [lookup for lookup in hashes if lookup not in found]
+        missing = sorted(hashes.keys() - found.keys())
         if missing:
-            self._add({lookup: hashes[lookup] for lookup in sorted(missing)})
-            found |= self._find(missing)
-        return {hashes[lookup]: pseudonym for lookup, pseudonym in found.items()}
+            added = self._add({lookup: hashes[lookup] for lookup in missing})
+            found |= added if added is not None else self._find(missing)
+        return People(
+            {hashes[lookup]: pseudonym for lookup, (pseudonym, _) in found.items()},
+            {pseudonym: (lookup, sealed) for lookup, (pseudonym, sealed) in found.items()},
+        )
 
-    def encrypt_texts(self, texts: Sequence[tuple[str, str]]) -> list[str]:
+    def encrypt_texts(self, texts: Sequence[tuple[str, str]], people: People | None = None) -> list[str]:
         """Encrypt (pseudonym, text) pairs, each under its person's key; give base64 of nonce and ciphertext.
+
+        Args:
+            texts: the pairs.
+            people: the persons where they were just looked up; else they are looked up now.
 
         Raises:
             KeyAccessError: a pseudonym is not in the vault.
@@ -64,8 +90,8 @@ class Vault:
         """
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        people = self._people({pseudonym for pseudonym, _ in texts})
-        encrypts = {pseudonym: AESGCM(key).encrypt for pseudonym, key in people.items()}
+        keys = self._text_keys({pseudonym for pseudonym, _ in texts}, people)
+        encrypts = {pseudonym: AESGCM(key).encrypt for pseudonym, key in keys.items()}
         nonces = _nonces(len(texts))
         sealed = []
         for nonce, (pseudonym, text) in zip(nonces, texts, strict=True):
@@ -85,8 +111,8 @@ class Vault:
         from cryptography.exceptions import InvalidTag
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        people = self._people({pseudonym for pseudonym, _ in texts})
-        ciphers = {pseudonym: AESGCM(key) for pseudonym, key in people.items()}
+        keys = self._text_keys({pseudonym for pseudonym, _ in texts})
+        ciphers = {pseudonym: AESGCM(key) for pseudonym, key in keys.items()}
         opened: list[str | None] = []
         for pseudonym, sealed in texts:
             if pseudonym not in ciphers:
@@ -105,18 +131,23 @@ class Vault:
     def _lookup(self, identifier: str) -> bytes:
         return hmac.digest(self._lookup_key.secret, identifier.encode(), hashlib.sha256)
 
-    def _find(self, lookups: Sequence[bytes]) -> dict[bytes, str]:
+    def _find(self, lookups: Sequence[bytes]) -> _Found:
         with self._store.reading() as con:
-            rows = _select(con, "lookup, pseudonym", "lookup", lookups)
-            return {bytes(lookup): pseudonym for lookup, pseudonym in rows}
+            rows = _select(con, "lookup, pseudonym, sealed_text_key", "lookup", lookups)
+            return {bytes(lookup): (pseudonym, bytes(sealed)) for lookup, pseudonym, sealed in rows}
 
-    def _add(self, people: dict[bytes, str]) -> None:
-        """Insert new persons; one who came in between through another process stays as that process made them."""
+    def _add(self, people: dict[bytes, str]) -> _Found | None:
+        """Insert new persons; one who came in between through another process stays as that process made them.
+
+        Returns:
+            The new persons; None where it is not certain that all of them are as they were given here.
+
+        """
         now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         seal = _Sealer(self._keyring.current(SEALING_KEY), 2 * len(people))
         text_keys = _cut(secrets.token_bytes(KEY_BYTES * len(people)), KEY_BYTES)
         names = _cut(secrets.token_bytes(PSEUDONYM_BYTES * len(people)), PSEUDONYM_BYTES)
-        rows = [
+        rows: list[dict[str, Any]] = [
             {
                 "lookup": lookup,
                 "pseudonym": f"c_{name.hex()}",
@@ -127,11 +158,16 @@ class Vault:
             for (lookup, identifier), text_key, name in zip(people.items(), text_keys, names, strict=True)
         ]
         with self._store.writing() as con:
-            con.execute(_insert_if_absent(con.dialect.name), rows)
+            inserted = con.execute(_insert_if_absent(con.dialect.name), rows).rowcount
+        if inserted != len(rows):
+            return None
+        return {row["lookup"]: (row["pseudonym"], row["sealed_text_key"]) for row in rows}
 
-    def _people(self, pseudonyms: set[str]) -> dict[str, bytes]:
+    def _text_keys(self, pseudonyms: set[str], people: People | None = None) -> dict[str, bytes]:
         """Give the text key of each person by pseudonym; who is not in the vault is left out."""
         unseal = _Unsealer(self._keyring)
+        if people is not None:
+            return {name: unseal(*people.sealed_text_keys[name]) for name in pseudonyms}
         with self._store.reading() as con:
             rows = _select(con, "lookup, pseudonym, sealed_text_key", "pseudonym", sorted(pseudonyms))
             return {pseudonym: unseal(bytes(lookup), bytes(sealed)) for lookup, pseudonym, sealed in rows}
@@ -140,13 +176,16 @@ class Vault:
 def _select(con: Connection, columns: str, by: str, wanted: Sequence[Any]) -> Iterator[Any]:
     """Give the persons whose column ``by`` holds a wanted value.
 
-    The driver takes the values as they are: SQLAlchemy's own way to bind a list costs more than the look-up.
+    The driver is asked itself: what SQLAlchemy does to bind a value and to wrap a row costs more than the look-up.
     """
+    cursor = con.connection.cursor()
     mark = "?" if con.dialect.paramstyle == "qmark" else "%s"
     for start in range(0, len(wanted), CHUNK):
         chunk = tuple(wanted[start : start + CHUNK])
         marks = ", ".join([mark] * len(chunk))
-        yield from con.exec_driver_sql(f"select {columns} from person where {by} in ({marks})", chunk).all()
+        cursor.execute(f"select {columns} from person where {by} in ({marks})", chunk)
+        yield from cursor.fetchall()
+    cursor.close()
 
 
 def _insert_if_absent(dialect: str) -> Any:  # noqa: ANN401 - each dialect has an Insert class of its own
