@@ -17,7 +17,7 @@ from shoplake.lake.checks import CheckedSql, checked_sql
 from shoplake.lake.events import EventBatch
 from shoplake.lake.flags import CONFLICT, repair_codes, warning_codes
 from shoplake.lake.objects import lake_key, lake_object_path
-from shoplake.lake.protect import protect, protected_rows
+from shoplake.lake.protect import forget_clear, protect, protected_rows
 from shoplake.sources.json_lines import blocks_of
 from shoplake.sources.lexers import LONGEST_LINE
 from shoplake.store.ledger import LakeObject
@@ -127,7 +127,7 @@ class Lander:
             name, part = self._place([file for file, _ in files], "")
             self._write_clear(part)
         finally:
-            self.con.execute("drop table if exists clear_rows")
+            forget_clear(self.con, self.contract)
         return BatchOutcome(outcomes, self._object(name, landed, part), part)
 
     def land_lines(self, file: Offered, rows: Iterable[TextRows], *, known: str, name: str) -> BatchOutcome:
@@ -310,6 +310,8 @@ class Lander:
             if "CSV" in str(error) or "line" in str(error).lower():
                 raise NotPlainError from error
             raise
+        finally:
+            forget_clear(self.con, self.contract)
 
     def _write_clear(self, part: Path) -> None:
         """Write the rows of the temporary table ``clear_rows``, personal fields protected, encrypted."""

@@ -139,6 +139,7 @@ class EventBatch:
         self.con.execute(f"create or replace temp table shared as {shared}")
         counted = self.con.execute("select count(*) from shared").fetchone() or (0,)
         if not counted[0]:
+            self.con.execute("drop table shared")
             return {}
         suspects = f"select rowid as place, * from clear_rows where hash({identity}) in (from shared)"
         dropped = self.con.execute(
@@ -149,6 +150,7 @@ class EventBatch:
             f"update clear_rows set _flags = _flags | {CONFLICT} where rowid in (select place from ({suspects}) "
             f"qualify count(*) over (partition by {identity}) > 1)"
         )
+        self.con.execute("drop table shared")
         return Counter(file_id for (file_id,) in dropped)
 
 

@@ -48,6 +48,12 @@ def protected_rows(con: DuckDBPyConnection, contract: Contract, vault: Vault) ->
     return f"select r.* replace ({', '.join(columns)}) from clear_rows as r {' '.join(joins)}"
 
 
+def forget_clear(con: DuckDBPyConnection, contract: Contract) -> None:
+    """Drop what `protect` and `protected_rows` hold in memory: the clear rows, and whose pseudonym is whose."""
+    sealed = (f"sealed{number}" for number in range(len(contract.fields)))
+    con.execute("; ".join(f"drop table if exists {name}" for name in ("clear_rows", "people", *sealed)))
+
+
 def _are_whole(identifiers: list[Field]) -> bool:
     return all(field.type == "integer" for field in identifiers)
 
