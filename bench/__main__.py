@@ -43,7 +43,7 @@ def main() -> int:
     try:
         check_room(work, max(given.sizes))
         results = _measure(given, work)
-    except (ContenderError, NoRoomError, WrongSumsError, subprocess.CalledProcessError) as error:
+    except (ContenderError, NoRoomError, events.LostRowsError, WrongSumsError, subprocess.CalledProcessError) as error:
         _tell(f"The benchmark stopped: {error}")
         return 1
     finally:
@@ -61,6 +61,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=REPEATS, help="runs of the floor and of shoplake on each size")
     parser.add_argument("--no-peers", action="store_true", help="only the floor and shoplake")
     parser.add_argument("--no-history", action="store_true", help="leave out the days on a long and a short history")
+    parser.add_argument("--no-events", action="store_true", help="leave out the landing of events")
     parser.add_argument("--events", action="store_true", help="only events a second into the lake, and what protects")
     parser.add_argument("--work", type=Path, help="folder for data and homes (default: the system's temporary one)")
     parser.add_argument("--output", type=Path, default=PAGE, help="page to write (default: docs/benchmarks.md)")
@@ -89,8 +90,13 @@ def _measure(given: argparse.Namespace, work: Path) -> Results:
     if not given.no_history:
         _tell("One more day on a long and on a short history")
         history = measure_history(work / "history")
+    event_cost = None
+    if not given.no_events:
+        _tell("Events with personal fields protected, and without")
+        event_cost = events.measure_events(work / "events")
     return Results(
         sizes=sizes,
+        events=event_cost,
         repeats=given.repeats,
         help_seconds=help_took,
         history=history,
