@@ -15,10 +15,12 @@ from shoplake.files import durable_rename
 from shoplake.home import HomePaths
 from shoplake.keys.duckdb_session import add_parquet_key, copy_options, parquet_options, quoted, text
 from shoplake.lake.checks import CheckedSql, checked_sql, typed_sql
+from shoplake.lake.events import EventBatch
 from shoplake.lake.flags import CONFLICT, repair_codes, row_layout, warning_codes
 from shoplake.lake.objects import lake_key, lake_object_path
-from shoplake.lake.protect import protect
+from shoplake.lake.protect import forget_clear, protect, protected_rows
 from shoplake.lake.relations import Offered, Relation, parquet_relation, text_relation, typed_relation
+from shoplake.sources.json_lines import blocks_of
 from shoplake.store.ledger import LakeObject
 
 if TYPE_CHECKING:
@@ -88,6 +90,8 @@ class Lander:
 
     def land(self, files: Sequence[Offered]) -> list[BatchOutcome]:
         """Land files of one shape as one object, or as a few where one of them is not what it seemed."""
+        if all(file.shape.format == "jsonl" and file.shape.encoding == "utf-8" for file in files):
+            return [self.land_events([(file, blocks_of(file.shape)) for file in files])]
         try:
             if files[0].shape.reading != "careful":
                 return [self._land_plain(files)]
@@ -99,6 +103,31 @@ class Lander:
             for file in files:
                 self._lex(file)
             return [self._land_rows(files, [self._lexed_rows(files)])]
+
+    def land_events(self, files: Sequence[tuple[Offered, Iterable[bytes]]]) -> BatchOutcome:
+        """Land JSON Lines as one object; each file comes as blocks of bytes, from disk or from memory.
+
+        A file in memory has the shape that `shoplake.sources.json_lines.events_shape` gives.
+        """
+        batch = EventBatch(self.con, self.contract, self.now)
+        outcomes = {file.file_id: FileOutcome() for file, _ in files}
+        try:
+            for file, blocks in files:
+                batch.add(file.file_id, blocks)
+            batch.check()
+            duplicates = batch.drop_duplicates()
+            landed = self._count(outcomes, "clear_rows")
+            for file_id, outcome in outcomes.items():
+                outcome.rejected, outcome.drift = sorted(batch.rejected[file_id]), batch.drift[file_id]
+                outcome.rows_duplicate = duplicates.get(file_id, 0)
+                outcome.rows_read = outcome.rows_landed + outcome.rows_duplicate + len(outcome.rejected)
+            if not landed:
+                return BatchOutcome(outcomes, None, None)
+            name, part = self._place([file for file, _ in files], "")
+            self._write_clear(part)
+        finally:
+            forget_clear(self.con, self.contract)
+        return BatchOutcome(outcomes, self._object(name, landed, part), part)
 
     def land_lines(self, file: Offered, rows: Iterable[TextRows], *, known: str, name: str) -> BatchOutcome:
         """Land lines of a file that come out of quarantine.
@@ -168,9 +197,12 @@ class Lander:
         if not landed:
             part.unlink(missing_ok=True)
             return BatchOutcome(outcomes, None, None)
+        return BatchOutcome(outcomes, self._object(name, landed, part), part)
+
+    def _object(self, name: str, rows: int, part: Path) -> LakeObject:
         version = self.keyring.current(lake_key(self.contract.source)).version
-        held = (landed, part.stat().st_size, row_layout(self.contract))
-        return BatchOutcome(outcomes, LakeObject(name, self.contract.source, "rows", version, *held), part)
+        held = (rows, part.stat().st_size, row_layout(self.contract))
+        return LakeObject(name, self.contract.source, "rows", version, *held)
 
     def _place(self, files: Sequence[Offered], salt: str) -> tuple[str, Path]:
         """Name the object after its files and the contract, so that landing again after a crash writes the same."""
@@ -224,14 +256,24 @@ class Lander:
         try:
             if any(f.personal for f in self.contract.fields):
                 landable = protect(self.con, self.contract, self.vault, landable)
-            stamped = (
-                f"select * exclude (_flags), timestamp {text(str(self.now))} as _landed_at, _flags from ({landable})"
-            )
-            row = self.con.execute(f"copy ({stamped}) to {text(str(part))} ({copy_options(key)})").fetchone()
+            return self._copy(landable, part, key)
         except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException) as error:
             if "CSV" in str(error) or "line" in str(error).lower():
                 raise NotPlainError from error
             raise
+        finally:
+            forget_clear(self.con, self.contract)
+
+    def _write_clear(self, part: Path) -> None:
+        """Write the rows of the temporary table ``clear_rows``, personal fields protected, encrypted."""
+        key = add_parquet_key(self.con, self.keyring.current(lake_key(self.contract.source)))
+        is_personal = any(f.personal for f in self.contract.fields)
+        rows = protected_rows(self.con, self.contract, self.vault) if is_personal else "select * from clear_rows"
+        self._copy(rows, part, key)
+
+    def _copy(self, rows: str, part: Path, key: str) -> int:
+        stamped = f"select * exclude (_flags), timestamp {text(str(self.now))} as _landed_at, _flags from ({rows})"
+        row = self.con.execute(f"copy ({stamped}) to {text(str(part))} ({copy_options(key)})").fetchone()
         return int(row[0]) if row else 0
 
     def _collect_rejected(
@@ -273,9 +315,18 @@ class Lander:
         counts = self._count_days(outcomes, source)
         if self._repeats_a_key(source):
             self._resolve(source, part, key)
+            for outcome in outcomes.values():
+                outcome.days.clear()
             before, counts = counts, self._count_days(outcomes, source)
             for file_id, rows in before.items():
                 outcomes[file_id].rows_duplicate += rows - counts[file_id]
+        return self._note_counts(outcomes, source, counts)
+
+    def _count(self, outcomes: dict[str, FileOutcome], source: str) -> int:
+        """Count rows, flags and days of each file in ``source``; give the rows of all."""
+        return self._note_counts(outcomes, source, self._count_days(outcomes, source))
+
+    def _note_counts(self, outcomes: dict[str, FileOutcome], source: str, counts: dict[str, int]) -> int:
         for file_id, rows in counts.items():
             outcomes[file_id].rows_landed = rows
         self._count_flags(outcomes, source)

@@ -46,7 +46,9 @@ class CheckedSql:
     """SELECT of ``_file_id``, ``_line``, ``_reasons`` of the rows that do not land."""
 
 
-def checked_sql(contract: Contract, relation: str, *, now: dt.datetime, has_kinds: bool = False) -> CheckedSql:
+def checked_sql(
+    contract: Contract, relation: str, *, now: dt.datetime, has_kinds: bool = False, is_natural: bool = False
+) -> CheckedSql:
     """Generate the SQL that checks a ``relation`` of texts under ``contract``.
 
     Args:
@@ -54,9 +56,12 @@ def checked_sql(contract: Contract, relation: str, *, now: dt.datetime, has_kind
         relation: name of the input relation or a subquery in parentheses.
         now: the clock (UTC, naive): an event time more than a day ahead is an error.
         has_kinds: the input has the column ``_kinds``.
+        is_natural: each text of a field that is no string is a number written plainly, as its type wants it.
 
     """
-    parts = [_Part(n, field, now, has_kinds) for n, field in enumerate(contract.fields)]
+    parts = [
+        _Part(n, field, now, has_kinds=has_kinds, is_natural=is_natural) for n, field in enumerate(contract.fields)
+    ]
     parsed = f"select *, {', '.join(p.parse for p in parts)} from {relation}"
     plain = f"select *, {', '.join(p.plain for p in parts)} from ({parsed})"
     typed = f"select *, {', '.join(p.value for p in parts)} from ({plain})"
@@ -76,7 +81,7 @@ def typed_sql(contract: Contract, relation: str, *, now: dt.datetime) -> Checked
 
     Their lines are known to be plain (`shoplake.sources.plain`), so only ranges and rules can fail.
     """
-    parts = [_Part(n, field, now, False) for n, field in enumerate(contract.fields)]
+    parts = [_Part(n, field, now, has_kinds=False, is_natural=False) for n, field in enumerate(contract.fields)]
     errors = [error for p in parts for error in p.range_errors()] + _rule_errors(contract)
     told = [(condition, text(code)) for condition, code in errors]
     return _checked(contract, f"from {relation}", [condition for condition, _ in errors], told, [])
@@ -121,8 +126,8 @@ def _checked(
 class _Part:
     """The SQL of one field, in three layers: parse the text, see whether it is plain, give the value."""
 
-    def __init__(self, number: int, field: Field, now: dt.datetime, has_kinds: bool) -> None:
-        self.field, self.now = field, now
+    def __init__(self, number: int, field: Field, now: dt.datetime, *, has_kinds: bool, is_natural: bool) -> None:
+        self.field, self.now, self.is_natural = field, now, is_natural
         self.text, self.cast, self.is_plain = f"f{number}", f"c{number}", f"p{number}"
         self.kind = f"_kinds[{number + 1}]" if has_kinds else None
         self.column = quoted(field.name)
@@ -145,14 +150,14 @@ class _Part:
         elif self.kind:
             natural = f"coalesce({self.kind} = 's', true)"
         if self.field.type == "integer":
-            condition = f"{self.cast}::varchar = {t}"
+            condition = f"{t} is not null" if self.is_natural else f"{self.cast}::varchar = {t}"
         elif self.field.type == "string":
             condition = f"ascii({t}) > 32 and ascii({t}) <> 160 and not ends_with({t}, ' ')"
             condition += f" and not ends_with({t}, e'\\t') and not ends_with({t}, e'\u00a0')"
             if self.field.allowed:
                 condition = f"{t} in ({', '.join(text(v) for v in self.field.allowed)})"
         else:
-            condition = f"regexp_full_match({t}, {text(PLAIN_NUMBER)})"
+            condition = f"{t} is not null" if self.is_natural else f"regexp_full_match({t}, {text(PLAIN_NUMBER)})"
             if self.field.type == "timestamp":
                 condition += f" and abs({self.cast}) < {FIRST_MILLISECONDS}"
         return f"coalesce({natural} and {condition}, false) as {self.is_plain}"

@@ -62,21 +62,21 @@ def cut_csv(raw: str, delimiter: str, header: Sequence[str], names: Sequence[str
 
 def cut_json(raw: str, names: Sequence[str]) -> TextRows:
     """Cut one JSON object."""
-    return next(_lex_json(iter([(0, *_readable(raw))]), names))
+    return next(cut_json_lines(iter([(0, *readable(raw))]), names))
 
 
 def lex(shape: Shape, names: Sequence[str]) -> Iterator[TextRows]:
     """Cut a CSV or JSON Lines file into rows of the named fields, some ten thousand at a time."""
     lines = _lines(shape)
     if shape.format == "jsonl":
-        return _lex_json(lines, names)
+        return cut_json_lines(lines, names)
     next(lines, None)  # the header
     return _lex_csv(lines, shape, names)
 
 
 def lex_odd(shape: Shape, names: Sequence[str]) -> Iterator[TextRows]:
     """Cut the odd lines of a typed CSV file; each is a row of its own."""
-    lines = ((number, *_readable(line.decode("utf-8", KEEP_BYTES))) for number, line in shape.odd)
+    lines = ((number, *readable(line.decode("utf-8", KEEP_BYTES))) for number, line in shape.odd)
     return _lex_csv(lines, shape, names)
 
 
@@ -96,11 +96,11 @@ def _lines(shape: Shape) -> Iterator[tuple[int, str, str | None]]:
             rest = parts.pop() + held
             for part in parts:
                 number += 1
-                yield number, *_readable(part)
+                yield number, *readable(part)
             if not block:
                 break
         if rest:
-            yield number + 1, *_readable(rest)
+            yield number + 1, *readable(rest)
 
 
 def _keep_bytes(error: UnicodeError) -> tuple[str, int]:
@@ -113,7 +113,8 @@ def _keep_bytes(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(KEEP_BYTES, _keep_bytes)
 
 
-def _readable(line: str) -> tuple[str, str | None]:
+def readable(line: str) -> tuple[str, str | None]:
+    """Give a line as it can be stored, and why it cannot be used, if so."""
     if len(line) > LONGEST_LINE:
         return _clean(line), "line_too_long"
     if "\0" in line:
@@ -205,7 +206,8 @@ class _NumberText(str):
 KINDS = {str: "s", _NumberText: "n", int: "n", bool: "b", type(None): "-", dict: "o", list: "o"}
 
 
-def _lex_json(lines: Iterator[tuple[int, str, str | None]], names: Sequence[str]) -> Iterator[TextRows]:
+def cut_json_lines(lines: Iterator[tuple[int, str, str | None]], names: Sequence[str]) -> Iterator[TextRows]:
+    """Cut lines, each given as (number, text, why it cannot be used), into rows of the named fields."""
     import msgspec
 
     # An int is exact in Python however long it is; anything with a point or an exponent stays text.

@@ -20,6 +20,8 @@ URL_HINT = "For example postgresql://shoplake@db.example/shoplake?passfile=/etc/
 BUSY_MILLISECONDS = 30_000
 WRITER_LOCK = 7_340_561
 """Number of PostgreSQL's advisory lock that whoever writes the store holds."""
+CACHE_KIB = 32 * 1024
+"""Pages a connection keeps: with SQLite's 2 MB, persons looked up by the thousand are decrypted again and again."""
 
 
 class Store:
@@ -160,6 +162,7 @@ def _connect(path: Path, keys: list[DataKey]) -> Any:  # noqa: ANN401 - the driv
             connection.execute("pragma journal_mode = wal").fetchone()
             connection.execute("pragma synchronous = full")
             connection.execute("pragma foreign_keys = on")
+            connection.execute(f"pragma cache_size = -{CACHE_KIB}")
             connection.execute(f"pragma busy_timeout = {BUSY_MILLISECONDS}")
         except sqlcipher3.DatabaseError as error:
             connection.close()
