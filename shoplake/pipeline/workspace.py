@@ -28,8 +28,9 @@ create table plan.touched_days (table_name varchar, day date);
 create table plan.watermarks (source varchar, watermark timestamp);
 create table plan.horizon (first_day date, last_day date);
 create table plan.settled (settled_through date);
-create table plan.targets
-    (table_name varchar, folder varchar, copy_options varchar, read_options varchar, context_sql varchar);
+create table plan.targets (
+    table_name varchar, folder varchar, copy_options varchar, read_options varchar, context_sql varchar, settles boolean
+);
 """
 
 
@@ -134,6 +135,7 @@ class Workspace:
                 self.copy_options(con, model.database),
                 f"encryption_config = {{footer_key: '{key}'}}",
                 context,
+                self.plan.settles(model.name),
             )
             _insert(con, "plan.targets", [row])
             con.execute(f'create view "{model.database}"."{model.name}" as {context}')
