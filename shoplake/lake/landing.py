@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from shoplake.settings import Settings
     from shoplake.store.ledger import Ledger
 
-SMALLEST_BATCH, LARGEST_BATCH = 8 << 20, 32 << 20
+SMALLEST_BATCH, LARGEST_BATCH = 8 << 20, 24 << 20
 WAIT_SECONDS = 30
 Status = Literal["landed", "unchanged", "restated", "refused", "failed"]
 
