@@ -50,6 +50,7 @@ from product_days
 inner join {{ ref('dim_store') }} as stores on product_days.store_id = stores.store_id
 inner join {{ ref('dim_product') }} as products on product_days.product_id = products.product_id
 left join conflict_days
-    on product_days.sale_date = conflict_days.sale_date
-    and product_days.store_id = conflict_days.store_id
-    and product_days.product_id = conflict_days.product_id
+    on
+        product_days.sale_date = conflict_days.sale_date
+        and product_days.store_id = conflict_days.store_id
+        and product_days.product_id = conflict_days.product_id
