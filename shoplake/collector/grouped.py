@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from shoplake.collector.refusal import overloaded
+from shoplake.collector.refusal import Refusal, overloaded
 from shoplake.errors import ShoplakeError
 
 Item = TypeVar("Item")
@@ -40,6 +40,7 @@ class Grouped(Generic[Item, Result]):
         """Do ``work`` on groups of items of up to ``most_bytes``; it gives one result an item, or fails as a whole."""
         self._name, self._work, self._most_bytes = name, work, most_bytes
         self._queue: deque[_Waiting[Item, Result]] = deque()
+        self._working: list[_Waiting[Item, Result]] = []
         self._expected, self._took = 0, 0.0
         self._ready, self._is_open = threading.Condition(), True
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -83,35 +84,44 @@ class Grouped(Generic[Item, Result]):
         return await waiting.future
 
     def _run(self) -> None:
-        while group := self._take():
+        while (group := self._take()) is not None:
             began = time.monotonic()
-            try:
-                results: Sequence[Result] = self._work([waiting.item for waiting in group])
-                error: Exception | None = None
-            except Exception as failure:  # noqa: BLE001 - every request of the group has to be answered
-                results, error = (), failure
-                why = failure.message if isinstance(failure, ShoplakeError) else type(failure).__name__
-                log.error("%s failed: %s", self._name, why)
+            results = self._results(group)
             # Whoever waits now and whoever is answered now may make one group the next time.
             self._expected, self._took = len(group) + len(self._queue), time.monotonic() - began
             assert self._loop is not None  # noqa: S101 - `start` set it
-            self._loop.call_soon_threadsafe(_finish, group, results, error)
+            self._loop.call_soon_threadsafe(_finish, group, results)
 
-    def _take(self) -> list[_Waiting[Item, Result]]:
-        with self._ready:
-            while not self._queue and self._is_open:
-                self._ready.wait()
-        self._linger()
-        with self._ready:
-            group, size = list[_Waiting[Item, Result]](), 0
-            while self._queue and len(group) < MOST_ITEMS and size < self._most_bytes:
-                waiting = self._queue.popleft()
-                if not waiting.future.done():
-                    group.append(waiting)
-                    size += waiting.size
-            if group or not self._is_open:
-                return group
-        return self._take()
+    def _results(self, group: Sequence[_Waiting[Item, Result]]) -> Sequence[Result | Refusal]:
+        try:
+            return self._work([waiting.item for waiting in group])
+        except ShoplakeError as failure:
+            log.error("%s failed: %s", self._name, failure.message)
+        except Exception as failure:  # noqa: BLE001 - every request of the group has to be answered
+            log.error("%s failed: %s", self._name, type(failure).__name__)
+            if len(group) > 1:
+                # One item may be at fault: the others must not suffer for it.
+                return [result for waiting in group for result in self._results([waiting])]
+        return [overloaded("The events cannot be stored now.", retry_after=5) for _ in group]
+
+    def _take(self) -> list[_Waiting[Item, Result]] | None:
+        """Give the next group; None when all is done and no more is to come."""
+        group: list[_Waiting[Item, Result]] = []
+        while not group:
+            with self._ready:
+                while not self._queue and self._is_open:
+                    self._ready.wait()
+                if not self._queue:
+                    return None
+            self._linger()
+            with self._ready:
+                self._working, size = group, 0
+                while self._queue and len(group) < MOST_ITEMS and size < self._most_bytes:
+                    waiting = self._queue.popleft()
+                    if not waiting.future.done():
+                        group.append(waiting)
+                        size += waiting.size
+        return group
 
     def _linger(self) -> None:
         """Wait a little for as many as came the last time: on a slow disk, one commit is better than two halves.
@@ -127,17 +137,16 @@ class Grouped(Generic[Item, Result]):
         while True:
             await asyncio.sleep(1)
             limit = time.monotonic() - PATIENCE_SECONDS
-            for waiting in list(self._queue):
+            for waiting in [*self._working, *self._queue]:
                 if waiting.since < limit and not waiting.future.done():
                     waiting.future.set_exception(overloaded("The collector cannot keep up.", retry_after=10))
 
 
-def _finish(group: Sequence[_Waiting[Item, Result]], results: Sequence[Result], error: Exception | None) -> None:
-    if error is not None:
-        for waiting in group:
-            if not waiting.future.done():
-                waiting.future.set_exception(overloaded("The events cannot be stored now.", retry_after=5))
-        return
+def _finish(group: Sequence[_Waiting[Item, Result]], results: Sequence[Result | Refusal]) -> None:
     for waiting, result in zip(group, results, strict=True):
-        if not waiting.future.done():
+        if waiting.future.done():
+            continue
+        if isinstance(result, Refusal):
+            waiting.future.set_exception(result)
+        else:
             waiting.future.set_result(result)

@@ -50,13 +50,13 @@ class Running:
     """A running collector and a client of it."""
 
     def __init__(
-        self, settings: Settings, key: str, *, drain_seconds: float = 3600, shell: str = "", log: Path | None = None
+        self, settings: Settings, key: str, *, drain_seconds: float = 3600, limits: str = "", log: Path | None = None
     ) -> None:
         self.log = log or settings.home.parent / "collector.log"
         serve = [sys.executable, "-m", "shoplake", "--home", str(settings.home), "collect", "--port", "0"]
         serve += ["--drain-seconds", str(drain_seconds)]
-        if shell:
-            serve = ["sh", "-c", f'{shell}; exec "$@"', "sh", *serve]
+        if limits:
+            serve = ["sh", "-c", f'{limits}; exec "$@"', "sh", *serve]
         self._errors = self.log.open("ab")
         self.process = subprocess.Popen(
             serve,
