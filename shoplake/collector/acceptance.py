@@ -15,7 +15,7 @@ from shoplake.collector.grouped import Grouped
 from shoplake.collector.refusal import Refusal
 from shoplake.lake.streaming import EVENT_ID
 from shoplake.lake.verdict import EventChecker, Reasons
-from shoplake.store.spool import Deposit, Spool, Stored
+from shoplake.store.deposits import Deposit, Stored
 
 if TYPE_CHECKING:
     from shoplake.collector.doorkeeper import Doorkeeper
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shoplake.contracts import Contract
     from shoplake.settings import Settings
     from shoplake.store.producers import Producer
+    from shoplake.store.spool import Spool
 
 KEY_BYTES = 16
 LONGEST_REQUEST_KEY = 255

@@ -12,13 +12,14 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from shoplake.errors import HomeError, KeyAccessError
 from shoplake.home import HomePaths, require_home
+from shoplake.store.deposits import Deposit, Group, Stored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,34 +54,6 @@ create index if not exists event_by_time on event (at);
 
 
 @dataclass(frozen=True)
-class Deposit:
-    """A request's events, ready to be stored."""
-
-    source: str
-    lines: bytes
-    """JSON objects, one a line."""
-    events: int
-    received_at: float
-    """Seconds since 1970."""
-    answer: Callable[[int], bytes]
-    """Makes the answer, told how many of the events had been stored by an earlier request."""
-    request: tuple[bytes, bytes] | None = None
-    """Key and content hash of a request that may be repeated."""
-    event_keys: Sequence[tuple[int, bytes]] = ()
-    """(number of the line, key) of events that may be repeated."""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """What became of a deposit."""
-
-    status: Literal["stored", "repeated", "conflict"]
-    """``conflict``: the same request key came before with other content; nothing was stored."""
-    answer: bytes = b""
-    duplicates: int = 0
-
-
-@dataclass(frozen=True)
 class Waiting:
     """Consecutive bodies of a source that wait to land."""
 
@@ -88,50 +61,6 @@ class Waiting:
     last_id: int
     received_at: float
     lines: list[bytes]
-
-
-@dataclass
-class _Body:
-    received_at: float
-    parts: list[bytes] = field(default_factory=list)
-    events: int = 0
-
-
-class _Group:
-    """Deposits that are stored together, less what was stored before or comes twice among them."""
-
-    def __init__(self, requests: dict[bytes, tuple[bytes, bytes]], events: set[bytes]) -> None:
-        self._requests, self._events = requests, events
-        self.bodies: dict[str, _Body] = {}
-        self.new_requests: dict[bytes, tuple[bytes, bytes]] = {}
-        self.new_events: list[bytes] = []
-
-    def add(self, deposit: Deposit) -> Stored:
-        if deposit.request is not None and (before := self._requests.get(deposit.request[0])):
-            return Stored("repeated", before[1]) if before[0] == deposit.request[1] else Stored("conflict")
-        repeated = self._repeated(deposit)
-        if deposit.events > len(repeated):
-            body = self.bodies.setdefault(deposit.source, _Body(deposit.received_at))
-            body.events += deposit.events - len(repeated)
-            lines = deposit.lines
-            if repeated:
-                lines = b"\n".join(line for n, line in enumerate(lines.split(b"\n")) if n not in repeated)
-            body.parts.append(lines)
-        answer = deposit.answer(len(repeated))
-        if deposit.request is not None:
-            key, digest = deposit.request
-            self._requests[key] = self.new_requests[key] = digest, answer
-        return Stored("stored", answer, len(repeated))
-
-    def _repeated(self, deposit: Deposit) -> set[int]:
-        found: set[int] = set()
-        for number, key in deposit.event_keys:
-            if key in self._events:
-                found.add(number)
-            else:
-                self._events.add(key)
-                self.new_events.append(key)
-        return found
 
 
 class Spool:
@@ -164,7 +93,7 @@ class Spool:
 
         """
         with self._transaction():
-            group = _Group(self._known_requests(deposits), self._known_events(deposits))
+            group = Group(self._known_requests(deposits), self._known_events(deposits))
             found = [group.add(deposit) for deposit in deposits]
             for source, body in group.bodies.items():
                 lines = b"\n".join(body.parts)
@@ -241,7 +170,7 @@ class Spool:
         row = self._writer.execute(query, [json.dumps(keys)]).fetchone()
         return {bytes.fromhex(key) for key in json.loads(row[0])}
 
-    def _remember(self, group: _Group) -> None:
+    def _remember(self, group: Group) -> None:
         now = time.time()
         if group.new_requests:
             rows = [(key, digest, answer, now) for key, (digest, answer) in group.new_requests.items()]

@@ -10,7 +10,8 @@ import pytest
 from shoplake.errors import KeyAccessError
 from shoplake.keys.keyring import Keyring
 from shoplake.settings import Settings
-from shoplake.store.spool import KEY_NAME, Deposit, Spool, open_spool, rekey_spool, spool_path
+from shoplake.store.deposits import Deposit
+from shoplake.store.spool import KEY_NAME, Spool, open_spool, rekey_spool, spool_path
 
 
 @pytest.fixture
