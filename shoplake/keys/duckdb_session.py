@@ -50,6 +50,8 @@ def configure(
     con.execute(f"set memory_limit = {text(memory_limit or settings.memory_limit)}")
     con.execute(f"set threads = {threads or settings.threads}")
     con.execute("set preserve_insertion_order = false")
+    # By default each open partition waits for 524,288 rows: some dozens of them are gigabytes, which spill.
+    con.execute("set partitioned_write_flush_threshold = 122880")
     con.execute("set timezone = 'UTC'")
 
 

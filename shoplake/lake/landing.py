@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal
 
 from shoplake.errors import InputError
@@ -26,13 +27,15 @@ from shoplake.sources.shape import Refused, Shape, look
 from shoplake.store.ledger import LakeObject, QuarantinedRow, Restated, SourceFile
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from shoplake.contracts import Contract
     from shoplake.keys.keyring import Keyring
     from shoplake.privacy.vault import Vault
     from shoplake.settings import Settings
     from shoplake.store.ledger import Ledger
 
-SMALLEST_BATCH, LARGEST_BATCH = 8 << 20, 64 << 20
+SMALLEST_BATCH, LARGEST_BATCH = 8 << 20, 32 << 20
 WAIT_SECONDS = 30
 Status = Literal["landed", "unchanged", "restated", "refused", "failed"]
 
@@ -200,6 +203,7 @@ class _Landing:
     vault: Vault
     accept: bool
     now: dt.datetime
+    _idle: SimpleQueue[DuckDBPyConnection] = field(default_factory=SimpleQueue)
 
     def land(self, files: Sequence[FoundFile], on_progress: Callable[[int, int], None]) -> list[LandedFile]:
         """Land files, batches side by side; each batch is one transaction of the ledger."""
@@ -210,7 +214,7 @@ class _Landing:
         for wave in _waves(files):
             known = self.ledger.find_all(self.contract.source)
             batches = list(_batches(wave, self.settings.threads))
-            with ThreadPoolExecutor(min(self.settings.threads, len(batches)) or 1) as workers:
+            with self._connections(), ThreadPoolExecutor(min(self.settings.threads, len(batches)) or 1) as workers:
                 for record in workers.map(lambda batch: self._land_batch(batch, known), batches):  # noqa: B023 - used up here
                     if record.files:
                         self.ledger.record_batch(
@@ -223,23 +227,36 @@ class _Landing:
                     on_progress(len(results), len(files))
         return results
 
-    def _land_batch(self, batch: Sequence[FoundFile], known: dict[str, SourceFile]) -> _Record:
-        """Look at files, land those that are new, and say what to record; runs in a worker thread."""
+    @contextmanager
+    def _connections(self) -> Iterator[None]:
+        """Close what the workers have opened; each opens one connection and keeps it for all its batches."""
+        try:
+            yield
+        finally:
+            while not self._idle.empty():
+                self._idle.get().close()
+
+    def _connection(self) -> DuckDBPyConnection:
         from shoplake.keys.duckdb_session import connect
 
+        try:
+            return self._idle.get_nowait()
+        except Empty:
+            return connect(self.settings, threads=1, memory_limit=_share(self.settings))
+
+    def _land_batch(self, batch: Sequence[FoundFile], known: dict[str, SourceFile]) -> _Record:
+        """Look at files, land those that are new, and say what to record; runs in a worker thread."""
         record, offered = _Record(), list[Offered]()
         for file in batch:
             item = self._look(file, known.get(file.logical_name), record)
             if item is not None:
                 offered.append(item)
         if offered:
-            con = connect(self.settings, threads=1, memory_limit=_share(self.settings))
-            try:
-                lander = Lander(self.settings, self.contract, self.keyring, self.vault, con, self.now)
-                for group in _of_one_shape(offered):
-                    self._land_group(lander, group, known, record)
-            finally:
-                con.close()
+            con = self._connection()
+            lander = Lander(self.settings, self.contract, self.keyring, self.vault, con, self.now)
+            for group in _of_one_shape(offered):
+                self._land_group(lander, group, known, record)
+            self._idle.put(con)
         order = {file.logical_name: number for number, file in enumerate(batch)}
         record.results.sort(key=lambda result: order[result.file])
         return record
@@ -354,7 +371,7 @@ def _waves(files: Sequence[FoundFile]) -> Iterator[list[FoundFile]]:
 
 
 def _batches(files: Sequence[FoundFile], workers: int) -> Iterator[list[FoundFile]]:
-    """Cut files into runs of 8 to 64 MB, even among the workers: what one object holds and one worker lands."""
+    """Cut files into runs of 8 to 32 MB, even among the workers: what one object holds and one worker lands."""
     total = sum(file.path.stat().st_size for file in files)
     enough = min(max(total / workers, SMALLEST_BATCH), LARGEST_BATCH)
     batch, size = list[FoundFile](), 0

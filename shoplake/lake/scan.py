@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from shoplake.home import HomePaths
 from shoplake.keys.duckdb_session import add_parquet_key, scan_sql, text
-from shoplake.lake.flags import flags_sql, row_layout
+from shoplake.lake.flags import CONFLICT, CONFLICT_CODE, flags_sql, row_layout
 from shoplake.lake.objects import lake_key, lake_object_path
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def lake_scan_sql(
     """Give the SELECT of a source's rows in the lake.
 
     Its columns are the contract's fields, ``_file_id``, ``_line``, ``_landed_at``, ``_flags`` and ``_may_repeat``: true
-    for rows that another file may hold too.
+    for rows that another file may hold too, or whose key landing found with other content.
 
     Args:
         con: the connection that will run it; it learns the keys.
@@ -122,9 +122,11 @@ def _overlapping(files: Sequence[ActiveFile]) -> set[str]:
 
 
 def _may_repeat(files: Sequence[ActiveFile], repeating: Collection[str]) -> str:
+    """Give the condition on a row; where no row can repeat it is a plain false, which DuckDB plans away."""
     wanted = sorted(file.file_id for file in files if file.file_id in repeating)
-    if not wanted:
-        return "false"
-    if len(wanted) == len(files):
+    if wanted and len(wanted) == len(files):
         return "true"
-    return f"_file_id in ({', '.join(text(file_id) for file_id in wanted)})"
+    conditions = [f"_file_id in ({', '.join(text(file_id) for file_id in wanted)})"] if wanted else []
+    if any(CONFLICT_CODE in file.warnings for file in files):
+        conditions.append(f"(_flags >= {CONFLICT} and (_flags & {CONFLICT}) <> 0)")
+    return f"({' or '.join(conditions)})" if conditions else "false"

@@ -71,14 +71,11 @@ class Project:
 
 def model_variables(settings: Settings) -> dict[str, Any]:
     """Give the settings that models read as dbt variables."""
-    from shoplake.lake.flags import CONFLICT
-
     return {
         "timezone": settings.timezone,
         "stock_hold_hours": settings.stock_hold_hours,
         "session_gap_minutes": settings.session_gap_minutes,
         "case_timeout_days": settings.case_timeout_days,
-        "conflict_bit": int(CONFLICT),
     }
 
 

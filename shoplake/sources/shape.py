@@ -57,8 +57,8 @@ class Shape:
     """SHA-256 of the uncompressed content."""
     size: int
     """Uncompressed bytes."""
-    rows: int
-    """Lines of a CSV file less the header; rows of a Parquet file once it has been opened."""
+    rows: int = 0
+    """Lines of a CSV file less the header, and rows of a Parquet file once it is open; 0 where lines are not rows."""
     reading: Reading = "careful"
     """How the lines that are not odd may be read: each value as its type is written, or as text, or by no short cut."""
     odd: tuple[tuple[int, bytes], ...] = ()
@@ -96,20 +96,22 @@ def look(path: Path, contract: NamedFields) -> Shape:
     if layout.format == "parquet":
         if compression != "none":
             raise Refused("a compressed Parquet file cannot be read: Parquet compresses itself")
-        return Shape(format="parquet", encoding="binary", rows=0, reading="text", **seen)
+        return Shape(format="parquet", encoding="binary", reading="text", **seen)
     if layout.format == "jsonl":
-        return Shape(format="jsonl", encoding=layout.encoding, rows=scan.lines, **seen)
+        return Shape(format="jsonl", encoding=layout.encoding, **seen)
     lines = layout.filter
     reading: Reading = "typed"
+    rows, odd = 0, tuple[tuple[int, bytes], ...]()
     if lines is not None and lines.has_failed:
         reading, lines = "text", _sort_as_text(path, compression, lines, layout)
-    odd = tuple(lines.odd) if lines is not None else ()
     if lines is None or lines.has_failed:
-        reading, odd = "careful", ()
+        reading = "careful"
+    else:
+        rows, odd = lines.lines - 1, tuple(lines.odd)
     return Shape(
         format="csv",
         encoding=layout.encoding,
-        rows=max(scan.lines - 1, 0),
+        rows=rows,
         reading=reading,
         odd=odd,
         has_quotes=scan.has_quotes,
@@ -186,16 +188,13 @@ class _Scan:
 
     def __init__(self, contract: NamedFields) -> None:
         self.contract = contract
-        self.hash, self.size, self.head, self.newlines = hashlib.sha256(), 0, b"", 0
-        self.has_quotes, self.last = False, b""
+        self.hash, self.size, self.head, self.has_quotes = hashlib.sha256(), 0, b"", False
         self.layout: _Layout | None = None
 
     def add(self, block: bytes) -> None:
         self.hash.update(block)
         self.size += len(block)
-        self.newlines += block.count(b"\n")
         self.has_quotes = self.has_quotes or b'"' in block
-        self.last = block[-1:]
         if self.layout is None:
             self.head += block
             if len(self.head) >= HEAD:
@@ -215,10 +214,6 @@ class _Scan:
         if self.layout.filter is not None:
             self.layout.filter.add(self.head)
         return self.layout
-
-    @property
-    def lines(self) -> int:
-        return self.newlines + (0 if self.last == b"\n" else 1)
 
 
 def _layout(begin: bytes, contract: NamedFields) -> _Layout:

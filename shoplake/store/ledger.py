@@ -138,6 +138,8 @@ class ActiveFile:
     min_event_at: dt.datetime | None
     max_event_at: dt.datetime | None
     sequence: int
+    warnings: frozenset[str] = frozenset()
+    """Codes of the warnings that any of its rows has."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,7 @@ class Ledger:
                         row.min_event_at,
                         row.max_event_at,
                         row.sequence,
+                        frozenset(row.warnings),
                     )
                 )
             else:
@@ -550,6 +553,7 @@ def _landed_files() -> Any:  # noqa: ANN401 - SQLAlchemy's Select has one type p
         f.c.max_event_at,
         f.c.sequence,
         f.c.retired_sequence,
+        f.c.warnings,
     ).where(f.c.status == "landed", or_(f.c.is_active, f.c.retired_sequence.is_not(None)))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from shoplake.pipeline.models import ModelGraph
-from tests.warehouse.lab import CONFLICT, Compiled, Lab
+from tests.warehouse.lab import Compiled, Lab
 
 PROJECT = Path(__file__).parents[2] / "shoplake"
 
@@ -22,7 +22,7 @@ def dbt(folder: Path, *args: str, variables: dict[str, Any] | None = None) -> An
 
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
     fixed = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(folder)]
-    fixed += ["--log-path", str(folder), "--vars", json.dumps({"conflict_bit": CONFLICT, **(variables or {})})]
+    fixed += ["--log-path", str(folder), "--vars", json.dumps(variables or {})]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         outcome = dbtRunner().invoke(["--log-level", "none", *args, *fixed])

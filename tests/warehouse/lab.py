@@ -163,7 +163,10 @@ class Lab:
             return [{**row, "_may_repeat": False} for rows in named.values() for row in rows]
         holders = Counter(day for rows in named.values() for day in self._days(source, rows))
         return [
-            {**row, "_may_repeat": any(holders[day] > 1 for day in self._days(source, rows))}
+            {
+                **row,
+                "_may_repeat": row["_flags"] == CONFLICT or any(holders[day] > 1 for day in self._days(source, rows)),
+            }
             for rows in named.values()
             if self._days(source, rows) & days
             for row in rows

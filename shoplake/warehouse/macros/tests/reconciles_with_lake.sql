@@ -6,7 +6,6 @@
   Only days of this build are compared, for the lake shows no others whole.
 #}
 {% test reconciles_with_lake(model, lake, event_time, day, identity) %}
-{%- set flagged = '(_flags >= ' ~ var('conflict_bit') ~ ' and (_flags & ' ~ var('conflict_bit') ~ ') <> 0)' %}
 with touched_days as (
     select days.day
     from {{ source('plan', 'touched_days') }} as days
@@ -18,7 +17,7 @@ plain_days as (
         {{ business_date(event_time) }} as day,
         count(*) as plain
     from {{ source('lake', lake) }}
-    where not (_may_repeat or {{ flagged }})
+    where not _may_repeat
     group by day
 ),
 
@@ -27,7 +26,7 @@ compared_days as (
         {{ business_date(event_time) }} as day,
         count(distinct hash({{ identity | join(', ') }})) as compared
     from {{ source('lake', lake) }}
-    where _may_repeat or {{ flagged }}
+    where _may_repeat
     group by day
 ),
 
