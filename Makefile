@@ -44,6 +44,7 @@ proof: setup
 
 bench: setup
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.collector
 
 clean:
 	rm -rf $(VENV) .venv-peers .demo .demo-files build

@@ -57,6 +57,22 @@ class Settings(BaseSettings):
         "", description="URL of a PostgreSQL database for the operational store; empty means SQLCipher in the home."
     )
 
+    collector_body_limit_bytes: Annotated[int, Field(gt=0)] = Field(
+        8_000_000, description="Largest request body that the collector takes, decompressed."
+    )
+    collector_event_limit: Annotated[int, Field(gt=0)] = Field(
+        10_000, description="Most events in one request to the collector."
+    )
+    collector_memory_limit_bytes: Annotated[int, Field(gt=0)] = Field(
+        128_000_000, description="Bodies that the collector holds in memory at once; past that it answers 503."
+    )
+    collector_remember_hours: Annotated[float, Field(gt=0)] = Field(
+        24, description="Hours for which an `Idempotency-Key` and an `event_id` make a retry safe."
+    )
+    collector_drain_seconds: Annotated[float, Field(gt=0)] = Field(
+        5, description="Seconds between two drains of the collector's spool into the lake."
+    )
+
     @field_validator("timezone")
     @classmethod
     def _known_timezone(cls, value: str) -> str:

@@ -86,6 +86,8 @@ class Lander:
     vault: Vault
     con: DuckDBPyConnection
     now: dt.datetime
+    late_before: dt.datetime | None = None
+    """Events of a stream before this moment are marked as late; None marks none."""
     _drift: dict[str, Counter[str]] = field(default_factory=dict)
 
     def land(self, files: Sequence[Offered]) -> list[BatchOutcome]:
@@ -109,7 +111,7 @@ class Lander:
 
         A file in memory has the shape that `shoplake.sources.json_lines.events_shape` gives.
         """
-        batch = EventBatch(self.con, self.contract, self.now)
+        batch = EventBatch(self.con, self.contract, self.now, self.late_before)
         outcomes = {file.file_id: FileOutcome() for file, _ in files}
         try:
             for file, blocks in files:

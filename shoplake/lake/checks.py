@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shoplake.keys.duckdb_session import quoted, text
-from shoplake.lake.flags import repair_codes, warning_codes
+from shoplake.lake.flags import LATE_CODE, repair_codes, warning_codes
 
 if TYPE_CHECKING:
     from shoplake.contracts import Contract, Field
@@ -47,7 +47,13 @@ class CheckedSql:
 
 
 def checked_sql(
-    contract: Contract, relation: str, *, now: dt.datetime, has_kinds: bool = False, is_natural: bool = False
+    contract: Contract,
+    relation: str,
+    *,
+    now: dt.datetime,
+    has_kinds: bool = False,
+    is_natural: bool = False,
+    late_before: dt.datetime | None = None,
 ) -> CheckedSql:
     """Generate the SQL that checks a ``relation`` of texts under ``contract``.
 
@@ -57,6 +63,7 @@ def checked_sql(
         now: the clock (UTC, naive): an event time more than a day ahead is an error.
         has_kinds: the input has the column ``_kinds``.
         is_natural: each text of a field that is no string is a number written plainly, as its type wants it.
+        late_before: an event of a stream before this moment (UTC, naive) is marked as late; None marks none.
 
     """
     parts = [
@@ -71,6 +78,9 @@ def checked_sql(
     repairs, warnings = repair_codes(contract), warning_codes(contract)
     bits = [(p.repaired, repairs[f"{p.field.name}:repaired"]) for p in parts]
     bits += [(p.unknown, warnings[f"{p.field.name}:unknown_value"]) for p in parts if p.is_lenient_list]
+    if late_before is not None and LATE_CODE in warnings:
+        is_late = f"{quoted(contract.event_time or '')} < timestamp {text(late_before.isoformat(sep=' '))}"
+        bits.append((is_late, warnings[LATE_CODE]))
     failures = ["_broken is not null", *(condition for p in parts for condition in p.failures())]
     failures += [condition for condition, _ in _rule_errors(contract)]
     return _checked(contract, typed, failures, told, bits)

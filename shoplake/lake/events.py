@@ -38,6 +38,8 @@ class EventBatch:
     con: DuckDBPyConnection
     contract: Contract
     now: dt.datetime
+    late_before: dt.datetime | None = None
+    """Events of a stream before this moment are marked as late; None marks none."""
     rejected: dict[str, list[Rejected]] = field(default_factory=dict)
     """By file id."""
     drift: dict[str, Counter[str]] = field(default_factory=dict)
@@ -123,7 +125,14 @@ class EventBatch:
         return [(file_id, line, tuple(reasons)) for file_id, line, reasons in rows]
 
     def _sql(self, relation: str, *, has_kinds: bool) -> CheckedSql:
-        return checked_sql(self.contract, relation, now=self.now, has_kinds=has_kinds, is_natural=not has_kinds)
+        return checked_sql(
+            self.contract,
+            relation,
+            now=self.now,
+            has_kinds=has_kinds,
+            is_natural=not has_kinds,
+            late_before=self.late_before,
+        )
 
     def drop_duplicates(self) -> dict[str, int]:
         """Keep the first of exact duplicates within a file and flag rows that share a key with other content.

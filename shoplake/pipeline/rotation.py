@@ -7,15 +7,19 @@ it stopped when it is called again.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from shoplake.errors import LockedError
 from shoplake.files import durable_rename
 from shoplake.home import HomePaths, home_lock, require_home
 from shoplake.keys.keyring import Keyring
 from shoplake.keys.rereading import rereads
+from shoplake.lake.locks import landing_lock, spool_lock
 from shoplake.pipeline import releases
 
 if TYPE_CHECKING:
@@ -25,12 +29,15 @@ if TYPE_CHECKING:
     from shoplake.settings import Settings
     from shoplake.store.ledger import LakeObject, Ledger
 
+SPOOL_KEY = "spool"
 LOOKUP_KEY = "vault_lookup"
 """Stays: persons are found by hashes under it, and it opens nothing."""
 
 
 def rotate(settings: Settings) -> dict[str, Any]:
     """Wrap all keys anew and encrypt every file under new data keys; readers go on meanwhile.
+
+    The spool keeps its data key while a collector has it open.
 
     Returns:
         Counts: ``keys``, ``lake_objects``, ``partitions``, ``persons``.
@@ -40,18 +47,51 @@ def rotate(settings: Settings) -> dict[str, Any]:
         KeyAccessError: the present keys do not open the home.
 
     """
+    from shoplake.store.engine import rekey_store
+    from shoplake.store.spool import rekey_spool
+
     require_home(settings)
-    with home_lock(settings):
+    with home_lock(settings), ExitStack() as locks:
         keyring = Keyring.open(settings)
-        names = [name for name in keyring.names() if name != LOOKUP_KEY]
-        keyring.rotate_wrapping()
-        keyring.new_versions([name for name in names if len(keyring.versions(name)) == 1])
+        spool = locks.enter_context(_spool_alone(settings))
+        kept = {LOOKUP_KEY} if spool else {LOOKUP_KEY, SPOOL_KEY}
+        names = [name for name in keyring.names() if name not in kept]
+        with _no_stream_landing(settings):
+            keyring.rotate_wrapping()
+            keyring.new_versions([name for name in names if len(keyring.versions(name)) == 1])
+            rekey_store(settings, keyring)
+            if spool:
+                rekey_spool(settings, keyring)
         persons, objects = _store_and_lake(settings, keyring)
         partitions = _partitions(settings, keyring)
         for name in names:
             for version in keyring.versions(name)[:-1]:
                 keyring.retire(name, version)
     return {"keys": len(names), "lake_objects": objects, "partitions": partitions, "persons": persons}
+
+
+@contextmanager
+def _spool_alone(settings: Settings) -> Iterator[bool]:
+    """Hold the spool, if no collector has it open; say whether it is held."""
+    with ExitStack() as lock:
+        try:
+            lock.enter_context(spool_lock(settings, is_shared=False))
+        except LockedError:
+            yield False
+        else:
+            yield True
+
+
+@contextmanager
+def _no_stream_landing(settings: Settings) -> Iterator[None]:
+    """Keep batches of streams out: each is recorded under the keys that it was written with, or begins with the new."""
+    from shoplake.contracts import load_contracts
+
+    with ExitStack() as locks:
+        for source, contract in sorted(load_contracts(settings).items()):
+            if contract.kind == "stream":
+                locks.enter_context(landing_lock(settings, source))
+        yield
 
 
 @rereads
@@ -92,10 +132,9 @@ def _store_and_lake(settings: Settings, keyring: Keyring) -> tuple[int, int]:
     from shoplake.lake.objects import lake_key
     from shoplake.lake.sweeping import sweep
     from shoplake.privacy.vault import reseal
-    from shoplake.store.engine import open_store, rekey_store
+    from shoplake.store.engine import open_store
     from shoplake.store.ledger import Ledger
 
-    rekey_store(settings, keyring)
     store = open_store(settings, keyring)
     con = connect(settings)
     try:
@@ -105,7 +144,8 @@ def _store_and_lake(settings: Settings, keyring: Keyring) -> tuple[int, int]:
             _encrypt_object(settings, keyring, con, ledger, lake_object)
         # Old objects go all at once and last: who began to read them then needs to begin again at most once.
         for source in {o.source for o in ledger.objects()}:
-            sweep(settings, ledger, source)
+            with landing_lock(settings, source):
+                sweep(settings, ledger, source)
     finally:
         con.close()
         store.close()

@@ -10,7 +10,7 @@ import codecs
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,6 +78,12 @@ def lex_odd(shape: Shape, names: Sequence[str]) -> Iterator[TextRows]:
     """Cut the odd lines of a typed CSV file; each is a row of its own."""
     lines = ((number, *readable(line.decode("utf-8", KEEP_BYTES))) for number, line in shape.odd)
     return _lex_csv(lines, shape, names)
+
+
+def lex_lines(lines: Iterable[bytes], names: Sequence[str]) -> Iterator[TextRows]:
+    """Cut JSON objects that are in memory, one an item, as those of a file are cut; they are numbered from 1."""
+    texts = (readable(line.decode("utf-8", KEEP_BYTES)) for line in lines)
+    return cut_json_lines(((number, *text) for number, text in enumerate(texts, start=1)), names)
 
 
 def _lines(shape: Shape) -> Iterator[tuple[int, str, str | None]]:

@@ -1,0 +1,16 @@
+"""The load client counts what a real server answers."""
+
+from __future__ import annotations
+
+import random
+
+from bench.collector.__main__ import _bare, _event
+from bench.collector.load import Load, run
+
+
+def test_every_request_is_answered_and_counted() -> None:
+    with _bare() as port:
+        found = run(Load(port, "/", "none", [_event(random.Random(1))], 4, 60, requests=500))
+    assert 500 <= found.requests <= 504
+    assert found.failures == 0
+    assert found.per_second > 0
