@@ -66,6 +66,13 @@ class NotFoundError(ShoplakeError):
     code = "not_found"
 
 
+class UnreachableError(ShoplakeError):
+    """A system that data comes from does not answer, or does not let us in."""
+
+    code = "unreachable"
+    exit_code = 1
+
+
 class QueryError(ShoplakeError):
     """A query is not allowed or does not run."""
 
