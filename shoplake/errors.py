@@ -66,6 +66,13 @@ class NotFoundError(ShoplakeError):
     code = "not_found"
 
 
+class PositionMoved(ShoplakeError):  # noqa: N818 - what another reader did
+    """A part of a stream's range has landed already, by another reader of it."""
+
+    code = "position_moved"
+    exit_code = 1
+
+
 class UnreachableError(ShoplakeError):
     """A system that data comes from does not answer, or does not let us in."""
 

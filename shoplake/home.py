@@ -78,6 +78,11 @@ class HomePaths:
         """File whose lock a writer holds."""
         return self.home / "lock"
 
+    @property
+    def locks(self) -> Path:
+        """Folder of the locks that streams and the keeping of the lake share."""
+        return self.home / "locks"
+
     def folders(self) -> tuple[Path, ...]:
         """List every folder of a complete home, each after the one it lies in."""
         return (
@@ -90,6 +95,7 @@ class HomePaths:
             self.partitions,
             self.manifests,
             self.build,
+            self.locks,
         )
 
 

@@ -83,6 +83,8 @@ class Lander:
     vault: Vault
     con: DuckDBPyConnection
     now: dt.datetime
+    late_before: dt.datetime | None = None
+    """Events of a stream before this moment are marked as late; None marks none."""
     _drift: dict[str, Counter[str]] = field(default_factory=dict)
 
     def land(self, files: Sequence[Offered]) -> list[BatchOutcome]:
@@ -101,20 +103,21 @@ class Lander:
         finally:
             self.con.execute("drop table lexed")
 
-    def land_lines(self, file: Offered, rows: Iterable[TextRows], *, known: str, name: str) -> BatchOutcome:
-        """Land lines of a file that come out of quarantine.
+    def land_lines(self, file: Offered, rows: Iterable[TextRows], *, known: str = "", name: str = "") -> BatchOutcome:
+        """Land lines that are in memory: of a stream, or of a file out of quarantine.
 
         Args:
             file: the file; its shape says how many lines there are.
             rows: the lines, cut into text.
             known: SELECT of the file's rows that landed before; equal ones count as duplicates.
-            name: what makes the object's name unique.
+            name: what makes the object's name unique, where the file has other objects.
 
         """
         self._make_lexed(has_kinds=file.shape.format == "jsonl")
+        drift = self._drift[file.file_id] = Counter()
         for chunk in rows:
             self._add_lexed(file, chunk)
-        self._drift[file.file_id] = Counter()
+            drift.update(chunk.drift)
         try:
             return self._land_relation(
                 [file], "lexed", has_kinds=file.shape.format == "jsonl", is_lexed=True, known=known, salt=name
@@ -132,7 +135,7 @@ class Lander:
         known: str = "",
         salt: str = "",
     ) -> BatchOutcome:
-        sql = checked_sql(self.contract, relation, now=self.now, has_kinds=has_kinds)
+        sql = checked_sql(self.contract, relation, now=self.now, has_kinds=has_kinds, late_before=self.late_before)
         outcomes = {file.file_id: FileOutcome() for file in files}
         name, part = self._place(files, salt)
         landed = self._write(sql.landable, part)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shoplake.keys.duckdb_session import quoted, text
-from shoplake.lake.flags import repair_codes, warning_codes
+from shoplake.lake.flags import LATE_CODE, repair_codes, warning_codes
 
 if TYPE_CHECKING:
     from shoplake.contracts import Contract, Field
@@ -48,7 +48,14 @@ class CheckedSql:
     """SELECT of ``_file_id``, ``_line``, ``_reasons`` of the rows that do not land."""
 
 
-def checked_sql(contract: Contract, relation: str, *, now: dt.datetime, has_kinds: bool = False) -> CheckedSql:
+def checked_sql(
+    contract: Contract,
+    relation: str,
+    *,
+    now: dt.datetime,
+    has_kinds: bool = False,
+    late_before: dt.datetime | None = None,
+) -> CheckedSql:
     """Generate the SQL that checks ``relation`` under ``contract``.
 
     Args:
@@ -56,6 +63,7 @@ def checked_sql(contract: Contract, relation: str, *, now: dt.datetime, has_kind
         relation: name of the input relation or a subquery in parentheses.
         now: the clock (UTC, naive): an event time more than a day ahead is an error.
         has_kinds: the input has the column ``_kinds``.
+        late_before: an event of a stream before this moment (UTC, naive) is marked as late; None marks none.
 
     """
     parts = [_Part(n, field, now, has_kinds) for n, field in enumerate(contract.fields)]
@@ -65,7 +73,7 @@ def checked_sql(contract: Contract, relation: str, *, now: dt.datetime, has_kind
     errors = [("_broken is not null", "_broken")]
     errors += [(f"_broken is null and ({condition})", text(code)) for p in parts for condition, code in p.errors()]
     errors += [(f"_broken is null and ({r.broken})", text(r.name)) for r in contract.rules if r.severity == "error"]
-    flags = " | ".join(_flags(contract, parts)) or "0"
+    flags = " | ".join(_flags(contract, parts, late_before)) or "0"
     names = ", ".join(quoted(field.name) for field in contract.fields)
     provenance = "_file_id, _line"
     bad = " or ".join(
@@ -83,11 +91,14 @@ def checked_sql(contract: Contract, relation: str, *, now: dt.datetime, has_kind
     )
 
 
-def _flags(contract: Contract, parts: list[_Part]) -> list[str]:
+def _flags(contract: Contract, parts: list[_Part], late_before: dt.datetime | None) -> list[str]:
     repairs, warnings = repair_codes(contract), warning_codes(contract)
     bits = [(p.repaired, repairs[f"{p.field.name}:repaired"]) for p in parts]
     bits += [(p.unknown, warnings[f"{p.field.name}:unknown_value"]) for p in parts if p.is_lenient_list]
     bits += [(f"({r.broken})", warnings[r.name]) for r in contract.rules if r.severity == "warning"]
+    if late_before is not None and LATE_CODE in warnings:
+        is_late = f"{quoted(contract.event_time or '')} < timestamp {text(late_before.isoformat(sep=' '))}"
+        bits.append((is_late, warnings[LATE_CODE]))
     return [f"(case when {condition} then {bit} else 0 end)" for condition, bit in bits]
 
 

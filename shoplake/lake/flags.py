@@ -1,4 +1,4 @@
-"""What a landed row's ``_flags`` say: a repaired field, a broken warning rule, a key that came with other content."""
+"""What a landed row's ``_flags`` say: a repaired field, a broken warning rule, a late event, a key in conflict."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 CONFLICT = 1 << 31
 """The highest bit, so that a comparison with it lets Parquet statistics skip rows without it."""
 CONFLICT_CODE = "key_conflict"
+LATE_CODE = "late_event"
+"""An event of a stream that arrived later than its contract allows."""
 
 
 def repair_codes(contract: Contract) -> dict[str, int]:
@@ -19,11 +21,12 @@ def repair_codes(contract: Contract) -> dict[str, int]:
 
 
 def warning_codes(contract: Contract) -> dict[str, int]:
-    """Give the bit of each warning: unknown values of lenient lists, then warning rules, then key conflicts."""
+    """Give the bit of each warning: unknown values of lenient lists, warning rules, late events, key conflicts."""
     lenient = [f"{f.name}:unknown_value" for f in contract.fields if f.allowed and f.allowed_severity == "warning"]
     rules = [rule.name for rule in contract.rules if rule.severity == "warning"]
     first = len(contract.fields)
-    bits = {code: 1 << (first + n) for n, code in enumerate([*lenient, *rules])}
+    late = [LATE_CODE] if contract.kind == "stream" and contract.event_time else []
+    bits = {code: 1 << (first + n) for n, code in enumerate([*lenient, *rules, *late])}
     if bits and max(bits.values()) >= CONFLICT:
         raise ValueError(f"the contract {contract.source} has more fields and warnings than a row can flag (31)")
     return bits | {CONFLICT_CODE: CONFLICT}

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from shoplake.errors import InputError
 from shoplake.home import HomePaths, home_lock, require_home
 from shoplake.lake.batch import BatchOutcome, FileOutcome, Lander, Offered
+from shoplake.lake.entry import file_id, ledger_entry
 from shoplake.lake.held import hold_file, quarantine_rejected
+from shoplake.lake.locks import landing_lock
 from shoplake.lake.objects import lake_key
 from shoplake.lake.restating import restated_by
 from shoplake.lake.sweeping import sweep
@@ -200,7 +202,8 @@ class _Landing:
 
     def land(self, files: Sequence[FoundFile], on_progress: Callable[[int, int], None]) -> list[LandedFile]:
         """Land files, batches side by side; each batch is one transaction of the ledger."""
-        sweep(self.settings, self.ledger, self.contract.source)
+        with landing_lock(self.settings, self.contract.source):
+            sweep(self.settings, self.ledger, self.contract.source)
         self.keyring.current(lake_key(self.contract.source))
         results: list[LandedFile] = []
         for wave in _waves(files):
@@ -259,8 +262,7 @@ class _Landing:
 
     def _file_id(self, name: str, content_hash: str, before: str) -> str:
         """Name a version of a file; the one that it replaces counts, for a content may come back."""
-        identity = "\0".join([self.contract.source, name, content_hash, before])
-        return hashlib.sha256(identity.encode()).hexdigest()[:20]
+        return file_id(self.contract.source, name, content_hash, before)
 
     def _refuse(self, file: FoundFile, before: str, why: str, record: _Record) -> None:
         content_hash = _hash(file.path)
@@ -308,7 +310,7 @@ class _Landing:
         held, rows = hold_file(lander, file, outcome)
         record.objects.append(held)
         record.quarantined += rows
-        entry = self._entry(file, outcome, "failed", None)
+        entry = ledger_entry(self.contract, file, outcome, "failed", None)
         record.files.append(entry)
         record.results.append(LandedFile.from_ledger(entry, "failed"))
 
@@ -328,7 +330,7 @@ class _Landing:
         record.quarantined += rows
         for file in files:
             found = outcome.files[file.file_id]
-            entry = self._entry(file, found, "landed", outcome.object if found.rows_landed else None)
+            entry = ledger_entry(self.contract, file, found, "landed", outcome.object if found.rows_landed else None)
             before = known.get(file.logical_name)
             is_restated = before is not None and before.is_active
             if before is not None and is_restated:
@@ -336,40 +338,6 @@ class _Landing:
                 record.restated.append(restated_by(lander, before, old, entry, outcome.object))
             record.files.append(entry)
             record.results.append(LandedFile.from_ledger(entry, "restated" if is_restated else "landed"))
-
-    def _entry(
-        self, file: Offered, outcome: FileOutcome, status: Literal["landed", "failed"], held: LakeObject | None
-    ) -> SourceFile:
-        failed = status == "failed"
-        reasons: dict[str, int] = {}
-        for _, why, _ in outcome.rejected:
-            for reason in why:
-                reasons[reason] = reasons.get(reason, 0) + 1
-        error = f"{len(outcome.rejected)} of {outcome.rows_read} rows break a rule" if failed else None
-        return SourceFile(
-            file_id=file.file_id,
-            source=self.contract.source,
-            logical_name=file.logical_name,
-            content_hash=file.shape.content_hash,
-            status=status,
-            rows_read=outcome.rows_read,
-            rows_landed=0 if failed else outcome.rows_landed,
-            rows_quarantined=outcome.rows_read if failed else len(outcome.rejected),
-            rows_duplicate=0 if failed else outcome.rows_duplicate,
-            rows_repaired=0 if failed else outcome.repaired_rows,
-            warnings={} if failed else dict(outcome.warnings),
-            repairs={} if failed else dict(outcome.repairs),
-            reasons=dict(sorted(reasons.items())),
-            drift=dict(outcome.drift),
-            contract_version=self.contract.version,
-            format=file.shape.format,
-            bytes=file.shape.size,
-            min_event_at=None if failed else outcome.min_event_at,
-            max_event_at=None if failed else outcome.max_event_at,
-            error=error,
-            object_name=held.name if held else None,
-            days={} if failed else dict(outcome.days),
-        )
 
 
 def _waves(files: Sequence[FoundFile]) -> Iterator[list[FoundFile]]:

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
 
 def sweep(settings: Settings, ledger: Ledger, source: str) -> int:
-    """Remove files of a source that the ledger does not know; give their number. Call under the home's lock."""
+    """Remove files of a source that the ledger does not know; give their number.
+
+    Call under the home's lock and, alone, the source's landing lock: what a stream is landing is not recorded yet.
+    """
     paths = HomePaths(settings.home)
     known = {
         lake_object_path(paths, o.source, o.kind, o.name, o.key_version) for o in ledger.objects() if o.source == source

@@ -7,6 +7,8 @@ it stopped when it is called again.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ import msgspec
 from shoplake.files import durable_rename
 from shoplake.home import HomePaths, home_lock, require_home
 from shoplake.keys.keyring import Keyring
+from shoplake.lake.locks import landing_lock
 from shoplake.pipeline import releases
 
 if TYPE_CHECKING:
@@ -39,18 +42,34 @@ def rotate(settings: Settings) -> dict[str, Any]:
         KeyAccessError: the present keys do not open the home.
 
     """
+    from shoplake.store.engine import rekey_store
+
     require_home(settings)
     with home_lock(settings):
         keyring = Keyring.open(settings)
         names = [name for name in keyring.names() if name != LOOKUP_KEY]
-        keyring.rotate_wrapping()
-        keyring.new_versions([name for name in names if len(keyring.versions(name)) == 1])
+        with _no_stream_landing(settings):
+            keyring.rotate_wrapping()
+            keyring.new_versions([name for name in names if len(keyring.versions(name)) == 1])
+            rekey_store(settings, keyring)
         persons, objects = _store_and_lake(settings, keyring)
         partitions = _partitions(settings, keyring)
         for name in names:
             for version in keyring.versions(name)[:-1]:
                 keyring.retire(name, version)
     return {"keys": len(names), "lake_objects": objects, "partitions": partitions, "persons": persons}
+
+
+@contextmanager
+def _no_stream_landing(settings: Settings) -> Iterator[None]:
+    """Keep batches of streams out: each is recorded under the keys that it was written with, or begins with the new."""
+    from shoplake.contracts import load_contracts
+
+    with ExitStack() as locks:
+        for source, contract in sorted(load_contracts(settings).items()):
+            if contract.kind == "stream":
+                locks.enter_context(landing_lock(settings, source))
+        yield
 
 
 def key_status(settings: Settings) -> list[dict[str, Any]]:
@@ -90,10 +109,9 @@ def _store_and_lake(settings: Settings, keyring: Keyring) -> tuple[int, int]:
     from shoplake.keys.duckdb_session import connect
     from shoplake.lake.objects import lake_key
     from shoplake.privacy.vault import reseal
-    from shoplake.store.engine import open_store, rekey_store
+    from shoplake.store.engine import open_store
     from shoplake.store.ledger import Ledger
 
-    rekey_store(settings, keyring)
     store = open_store(settings, keyring)
     con = connect(settings)
     try:

@@ -10,7 +10,7 @@ import codecs
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,6 +69,12 @@ def lex(shape: Shape, names: Sequence[str]) -> Iterator[TextRows]:
     """Cut a CSV or JSON Lines file into rows of the named fields, some ten thousand at a time."""
     lines = _lines(shape)
     return _lex_json(lines, names) if shape.format == "jsonl" else _lex_csv(lines, shape, names)
+
+
+def lex_lines(lines: Iterable[bytes], names: Sequence[str]) -> Iterator[TextRows]:
+    """Cut JSON objects that are in memory, one an item, as those of a file are cut; they are numbered from 1."""
+    texts = (_readable(line.decode("utf-8", KEEP_BYTES)) for line in lines)
+    return _lex_json(((number, *text) for number, text in enumerate(texts, start=1)), names)
 
 
 def _lines(shape: Shape) -> Iterator[tuple[int, str, str | None]]:

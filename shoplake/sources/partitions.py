@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -51,6 +52,8 @@ class Partition:
     since: float = 0.0
     """Moment (monotonic seconds) at which the first line held was read."""
     received_at: dt.datetime | None = None
+    _full: deque[Messages] = field(default_factory=deque)
+    """What was held before a long gap."""
 
     def __post_init__(self) -> None:
         """Hold nothing yet."""
@@ -61,20 +64,22 @@ class Partition:
         """Whether all has been read that was there when the partition came."""
         return max(self.next_offset, self.seen_end) >= self.end
 
-    def has_room_for(self, offset: int) -> bool:
-        """Say whether a message may join those held, or has to wait until they are taken."""
-        return not self.lines or offset - self.next_offset <= LONGEST_GAP
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything that was read has been taken."""
+        return not self.lines and not self._full
 
     def add(self, offset: int, value: bytes | None, stamp: Callable[[], dt.datetime]) -> None:
         """Hold a message; one that is held or has landed already is passed over."""
         gap = offset - self.next_offset
         if gap < 0:
             return
+        if gap > LONGEST_GAP:
+            if self.lines:
+                self._full.append(self._close())
+            self.first_offset, gap = offset, 0
         if not self.lines:
-            # The range that lands begins where the last one ended, its lines where there is a message.
             self.since, self.received_at = time.monotonic(), stamp()
-            if gap > LONGEST_GAP:
-                self.first_offset, gap = offset, 0
         if gap:
             self.lines += [b""] * gap
         line = TOMBSTONE if value is None else value if value.strip() else NOTHING
@@ -83,8 +88,13 @@ class Partition:
         self.next_offset = offset + 1
 
     def take(self) -> Messages:
-        """Give what is held, and hold it no longer."""
-        taken = Messages(
+        """Give what is held up to a long gap, and hold it no longer."""
+        taken = self._full.popleft() if self._full else self._close()
+        self.size -= sum(map(len, taken.lines))
+        return taken
+
+    def _close(self) -> Messages:
+        closed = Messages(
             self.source,
             self.stream,
             self.topic,
@@ -94,8 +104,8 @@ class Partition:
             self.lines,
             self.received_at or dt.datetime.now(dt.UTC),
         )
-        self.first_offset, self.lines, self.size, self.received_at = self.next_offset, [], 0, None
-        return taken
+        self.first_offset, self.lines, self.received_at = self.next_offset, [], None
+        return closed
 
 
 @dataclass(frozen=True)

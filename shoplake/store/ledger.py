@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select, true, update
 
-from shoplake.errors import NotFoundError
+from shoplake.errors import NotFoundError, PositionMoved
 from shoplake.store import tables as t
 
 if TYPE_CHECKING:
@@ -93,6 +93,17 @@ class Restated:
     net_sales_moved: str | None
     sequence: int = 0
     at: dt.datetime | None = None
+
+
+@dataclass(frozen=True)
+class StreamRange:
+    """The offsets of one partition of a stream that land together."""
+
+    stream: str
+    partition: int
+    first_offset: int
+    next_offset: int
+    """The first offset after the range."""
 
 
 @dataclass(frozen=True)
@@ -205,15 +216,23 @@ class Ledger:
         objects: Sequence[LakeObject] = (),
         quarantined: Sequence[QuarantinedRow] = (),
         restated: Sequence[Restated] = (),
+        positions: Sequence[StreamRange] = (),
     ) -> int:
         """Record a batch in one transaction; a landed file retires the earlier version of its name.
+
+        With ``positions`` it also says how far streams have landed: all of it is recorded, or nothing.
 
         Returns:
             The change number of the batch.
 
+        Raises:
+            PositionMoved: a part of a range has landed already; nothing was recorded.
+
         """
         now = _now()
         with self.store.writing() as con:
+            for landed in positions:
+                _advance(con, landed, now)
             sequence = _next_sequence(con, now)
             names = [(f.source, f.logical_name) for f in files]
             earlier = _versions(con, names)
@@ -300,6 +319,17 @@ class Ledger:
                     update(t.quarantine_row).where(ids == bindparam("row_id")).values(reasons=bindparam("why")),
                     [{"row_id": i, "why": list(why)} for i, why in reasons.items()],
                 )
+
+    def position(self, stream: str, partition: int) -> int | None:
+        """Give the first offset of a stream's partition that has not landed; None before the first landing."""
+        with self.store.reading() as con:
+            return _position(con, stream, partition)
+
+    def positions(self, stream: str) -> dict[int, int]:
+        """Give, by partition, the first offset that has not landed."""
+        p = t.stream_position
+        with self.store.reading() as con:
+            return dict(_all(con, select(p.c.partition, p.c.next_offset).where(p.c.stream == stream)))
 
     def find(self, source: str, logical_name: str) -> SourceFile | None:
         """Give the active version of a file, or its latest offered version if none is active."""
@@ -475,6 +505,28 @@ def _new_key(con: Connection, statement: Any) -> int:  # noqa: ANN401 - as above
 
 def _next_sequence(con: Connection, now: dt.datetime) -> int:
     return _new_key(con, insert(t.change).values(at=now))
+
+
+def _position(con: Connection, stream: str, partition: int) -> int | None:
+    p = t.stream_position
+    query = select(p.c.next_offset).where(p.c.stream == stream, p.c.partition == partition)
+    return con.execute(query.with_for_update()).scalar()
+
+
+def _advance(con: Connection, landed: StreamRange, now: dt.datetime) -> None:
+    """Move a stream's position to the end of a range."""
+    p, known = t.stream_position, _position(con, landed.stream, landed.partition)
+    if known is not None and known > landed.first_offset:
+        raise PositionMoved(
+            f"{landed.stream}/{landed.partition} has landed up to {known}, past {landed.first_offset}.",
+            hint="Another reader landed it; go on from the recorded position.",
+        )
+    values = {"next_offset": landed.next_offset, "updated_at": now}
+    if known is None:
+        con.execute(insert(p).values(stream=landed.stream, partition=landed.partition, **values))
+    else:
+        here = p.c.stream == landed.stream, p.c.partition == landed.partition
+        con.execute(update(p).where(*here).values(values))
 
 
 def _landed_files() -> Any:  # noqa: ANN401 - SQLAlchemy's Select has one type parameter a column

@@ -151,3 +151,13 @@ change = Table(
     Column("at", DateTime, nullable=False),
 )
 """Numbers the commits of the ledger: a release knows up to which one it reaches."""
+
+stream_position = Table(
+    "stream_position",
+    metadata,
+    Column("stream", String(300), primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("next_offset", BigInteger, nullable=False),
+    Column("updated_at", DateTime, nullable=False),
+)
+"""How far each partition of a stream has landed: the first offset that has not."""

@@ -1,4 +1,4 @@
--- revision 0001
+-- revision 0002
 CREATE TABLE change (
   sequence INTEGER NOT NULL,
   at DATETIME NOT NULL,
@@ -78,6 +78,13 @@ CREATE TABLE source_file (
 CREATE INDEX source_file_by_name ON source_file (source, logical_name);
 CREATE INDEX source_file_by_retirement ON source_file (retired_sequence);
 CREATE INDEX source_file_by_sequence ON source_file (sequence);
+CREATE TABLE stream_position (
+  stream VARCHAR(300) NOT NULL,
+  partition INTEGER NOT NULL,
+  next_offset BIGINT NOT NULL,
+  updated_at DATETIME NOT NULL,
+  PRIMARY KEY (stream, partition)
+);
 CREATE TABLE file_day (
   file_id VARCHAR(20) NOT NULL,
   day DATE NOT NULL,

@@ -1,0 +1,208 @@
+"""Lands a stream: batches of event lines out of memory, each range of offsets once, whatever happens in between.
+
+A batch passes the same checks, quarantine and protection of personal data as a file. Its rows, its quarantine and the
+stream's new position become true in one transaction of the ledger: after a crash, what is below the recorded position
+has landed and is skipped, and nothing else has.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from shoplake.errors import InputError
+from shoplake.home import HomePaths, require_home
+from shoplake.lake.batch import BatchOutcome, Lander, Offered
+from shoplake.lake.entry import file_id, ledger_entry
+from shoplake.lake.held import quarantine_rejected
+from shoplake.lake.landing import LandedFile
+from shoplake.lake.locks import landing_lock, stream_lock
+from shoplake.sources.lexers import lex_lines
+from shoplake.sources.shape import Shape
+from shoplake.store.ledger import StreamRange
+
+if TYPE_CHECKING:
+    from shoplake.contracts import Contract
+    from shoplake.settings import Settings
+    from shoplake.store.ledger import LakeObject, Ledger
+
+WIDEST_DRIFT = 50
+"""Names of unknown fields that a batch reports; a producer may invent any number of them."""
+
+
+@dataclass(frozen=True)
+class StreamBatch:
+    """Consecutive events of one partition of a stream."""
+
+    range: StreamRange
+    lines: Sequence[bytes]
+    """One JSON object each, as it came."""
+    received_at: dt.datetime
+    """When the first of them arrived (UTC): an event older than that by more than its contract allows is late."""
+
+    @property
+    def logical_name(self) -> str:
+        """Name the batch as the ledger does: ``<stream>/<partition>/<first offset>-<last offset>``."""
+        r = self.range
+        return f"{r.stream}/{r.partition}/{r.first_offset:012d}-{r.next_offset - 1:012d}"
+
+    @property
+    def content_hash(self) -> str:
+        """Hash the lines, in hexadecimal SHA-256."""
+        digest = hashlib.sha256()
+        for line in self.lines:
+            digest.update(line)
+            digest.update(b"\n")
+        return digest.hexdigest()
+
+
+def _utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+class StreamLander:
+    """Lands batches of one source; reads the keys anew when they have changed. One thread uses it at a time."""
+
+    def __init__(
+        self, settings: Settings, source: str, *, threads: int = 1, clock: Callable[[], dt.datetime] = _utc_now
+    ) -> None:
+        """Land in the home of ``settings``, with DuckDB on ``threads`` threads.
+
+        Raises:
+            HomeError: there is no such home.
+            InputError: the source has no contract, or none of kind ``stream``.
+
+        """
+        require_home(settings)
+        self.settings, self.source, self._threads, self._clock = settings, source, threads, clock
+        self._opened: tuple[ExitStack, Lander, Ledger] | None = None
+        self._keys_seen: tuple[int, int] | None = None
+        self._contract()
+
+    def __enter__(self) -> StreamLander:
+        """Give itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the store and the database."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the store and the database; the next batch opens them again."""
+        if self._opened is not None:
+            self._opened[0].close()
+        self._opened = None
+
+    def position(self, stream: str, partition: int = 0) -> int | None:
+        """Give the first offset that has not landed; None before the first landing."""
+        with landing_lock(self.settings, self.source, is_shared=True):
+            return self._parts()[1].position(stream, partition)
+
+    def positions(self, stream: str) -> dict[int, int]:
+        """Give, by partition, the first offset that has not landed; none before the first landing."""
+        with landing_lock(self.settings, self.source, is_shared=True):
+            return self._parts()[1].positions(stream)
+
+    def land(self, batch: StreamBatch) -> LandedFile:
+        """Land a batch; one whose range has landed already changes nothing (status ``unchanged``).
+
+        However many of its events are bad, the good ones land: a stream has nobody to send it again.
+
+        Raises:
+            PositionMoved: a part of the range has landed already; nothing was recorded.
+            LockedError: the source's lake is being swept, or its keys change, for longer than 30 s.
+
+        """
+        where = batch.range
+        with (
+            stream_lock(self.settings, where.stream, where.partition),
+            landing_lock(self.settings, self.source, is_shared=True),
+        ):
+            lander, ledger = self._parts()
+            known = ledger.position(where.stream, where.partition)
+            if known is not None and known >= where.next_offset:
+                return LandedFile(self.source, batch.logical_name, "unchanged")
+            if not batch.lines:
+                ledger.record_batch([], positions=[where])
+                return LandedFile(self.source, batch.logical_name, "landed")
+            return self._land(lander, ledger, batch)
+
+    def _land(self, lander: Lander, ledger: Ledger, batch: StreamBatch) -> LandedFile:
+        contract = self._contract()
+        received = batch.received_at.astimezone(dt.UTC).replace(tzinfo=None)
+        lander = replace(
+            lander,
+            contract=contract,
+            now=self._clock().astimezone(dt.UTC).replace(tzinfo=None),
+            late_before=received - dt.timedelta(seconds=contract.lateness_seconds),
+        )
+        file = _offered(self.source, batch)
+        outcome = lander.land_lines(file, lex_lines(batch.lines, [f.name for f in contract.fields]))
+        found = outcome.files[file.file_id]
+        found.drift = Counter(dict(found.drift.most_common(WIDEST_DRIFT)))
+        lander.keep(outcome)
+        held, rows = quarantine_rejected(lander, [file], outcome)
+        entry = ledger_entry(contract, file, found, "landed", outcome.object)
+        ledger.record_batch(
+            [entry],
+            objects=_objects(outcome) + ([held] if held else []),
+            quarantined=rows,
+            positions=[batch.range],
+        )
+        return LandedFile.from_ledger(entry, "landed")
+
+    def _contract(self) -> Contract:
+        from shoplake.contracts import load_contracts
+
+        streams = {name: c for name, c in load_contracts(self.settings).items() if c.kind == "stream"}
+        if self.source not in streams:
+            raise InputError(
+                f"There is no stream source {self.source!r}.",
+                hint=f"Stream sources with a contract: {', '.join(streams)}.",
+            )
+        return streams[self.source]
+
+    def _parts(self) -> tuple[Lander, Ledger]:
+        """Open what landing needs, again where the keyring has changed. Call under the landing lock."""
+        state = os.stat(HomePaths(self.settings.home).keyring)
+        seen = state.st_ino, state.st_mtime_ns
+        if self._opened is None or seen != self._keys_seen:
+            self.close()
+            self._opened, self._keys_seen = self._open(), seen
+        return self._opened[1:]
+
+    def _open(self) -> tuple[ExitStack, Lander, Ledger]:
+        from shoplake.keys.duckdb_session import connect
+        from shoplake.keys.keyring import Keyring
+        from shoplake.privacy.vault import Vault
+        from shoplake.store.engine import open_store
+        from shoplake.store.ledger import Ledger
+
+        keyring = Keyring.open(self.settings)
+        with ExitStack() as stack:
+            store = open_store(self.settings, keyring)
+            stack.callback(store.close)
+            con = connect(self.settings, threads=self._threads)
+            stack.callback(con.close)
+            lander = Lander(self.settings, self._contract(), keyring, Vault(store, keyring), con, dt.datetime.min)
+            return stack.pop_all(), lander, Ledger(store)
+
+
+def _offered(source: str, batch: StreamBatch) -> Offered:
+    content_hash, size = batch.content_hash, sum(map(len, batch.lines))
+    shape = Shape(Path(), "jsonl", "none", "utf-8", content_hash, size, len(batch.lines), is_plain=False)
+    return Offered(file_id(source, batch.logical_name, content_hash), batch.logical_name, shape)
+
+
+def _objects(outcome: BatchOutcome) -> list[LakeObject]:
+    return [outcome.object] if outcome.object else []
