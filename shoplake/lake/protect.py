@@ -54,10 +54,11 @@ def _note_people(con: DuckDBPyConnection, vault: Vault, identifiers: list[Field]
         query = f"select distinct {quoted(field.name)}::varchar from clear_rows where {quoted(field.name)} is not null"
         found |= {row[0] for row in con.execute(query).fetchall()}
     known = vault.pseudonyms(found)
-    people = pa.table(  # noqa: F841 - read by name
+    # Not `people`: a table of that name, left by an earlier batch, would be read in its place.
+    noted = pa.table(  # noqa: F841 - read by name
         {"identifier": pa.array(known.keys(), pa.string()), "pseudonym": pa.array(known.values(), pa.string())}
     )
-    con.execute("create or replace temp table people as select * from people")
+    con.execute("create or replace temp table people as select * from noted")
 
 
 def _seal_texts(con: DuckDBPyConnection, vault: Vault, field: Field, owner: Field | None, number: int) -> None:
