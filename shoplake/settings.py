@@ -56,7 +56,7 @@ class Settings(BaseSettings):
 
     kafka_brokers: str = Field("", description="Kafka brokers, `host:port` with commas between; empty means no Kafka.")
     kafka_topics: dict[str, str] = Field(
-        {}, description="Topic of each source that comes by Kafka, such as `{web_events = \"shop.web\"}`."
+        {}, description='Topic of each source that comes by Kafka, such as `{web_events = "shop.web"}`.'
     )
     kafka_group: Annotated[str, Field(min_length=1)] = Field(
         "shoplake", description="Consumer group; consumers of one group share the partitions."
@@ -76,7 +76,8 @@ class Settings(BaseSettings):
     )
     kafka_username: str = Field("", description="User at the brokers.")
     kafka_password_file: Path | None = Field(
-        None, description="File with the user's password; without it `SHOPLAKE_KAFKA_PASSWORD` in the environment is it."
+        None,
+        description="File with the user's password; without it, `SHOPLAKE_KAFKA_PASSWORD` in the environment is it.",
     )
     kafka_batch_seconds: Annotated[float, Field(gt=0, le=300)] = Field(
         5, description="Longest time for which messages are gathered before they land."

@@ -10,6 +10,8 @@ import pytest
 
 from shoplake.settings import Settings, load_settings
 
+pytest_plugins = ["tests.kafka"]
+
 
 @pytest.fixture
 def make_home(tmp_path: Path) -> Callable[..., Settings]:

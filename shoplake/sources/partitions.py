@@ -69,8 +69,15 @@ class Partition:
         """Whether everything that was read has been taken."""
         return not self.lines and not self._full
 
-    def add(self, offset: int, value: bytes | None, stamp: Callable[[], dt.datetime]) -> None:
-        """Hold a message; one that is held or has landed already is passed over."""
+    def add(self, offset: int, value: bytes | None, timestamp: Callable[[], tuple[int, int]]) -> None:
+        """Hold a message; one that is held or has landed already is passed over.
+
+        Args:
+            offset: its place in the partition.
+            value: what it says; None for a tombstone.
+            timestamp: gives kind and milliseconds since 1970 of its stamp, as the client does.
+
+        """
         gap = offset - self.next_offset
         if gap < 0:
             return
@@ -79,7 +86,7 @@ class Partition:
                 self._full.append(self._close())
             self.first_offset, gap = offset, 0
         if not self.lines:
-            self.since, self.received_at = time.monotonic(), stamp()
+            self.since, self.received_at = time.monotonic(), _moment(*timestamp())
         if gap:
             self.lines += [b""] * gap
         line = TOMBSTONE if value is None else value if value.strip() else NOTHING
@@ -108,6 +115,14 @@ class Partition:
         return closed
 
 
+def _moment(kind: int, milliseconds: int) -> dt.datetime:
+    """Give a message's time (UTC), but none in the future; the clock's where it has none."""
+    now = dt.datetime.now(dt.UTC)
+    if not kind or not 0 <= milliseconds <= now.timestamp() * 1000:
+        return now
+    return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
+
+
 @dataclass(frozen=True)
 class TopicState:
     """What is known of a topic at one moment."""
@@ -117,6 +132,8 @@ class TopicState:
     """By partition, the first offset that has not landed."""
     edges: Mapping[int, tuple[int, int]]
     """By partition, the first offset that the broker has, and the first that it does not have yet."""
+    is_made_anew: bool = False
+    """Whether the broker has less than has landed: the topic counts from 0 again."""
 
     def start(self, partition: int) -> int:
         """Give the offset from which a partition is to be read."""
@@ -157,5 +174,5 @@ def state_of(
     while later := positions(stream_name(topic, topic_id, generation + 1)):
         generation, landed = generation + 1, later
     if any(offset > edges.get(partition, (0, 0))[1] for partition, offset in landed.items()):
-        generation, landed = generation + 1, {}
+        return TopicState(stream_name(topic, topic_id, generation + 1), {}, edges, is_made_anew=True)
     return TopicState(stream_name(topic, topic_id, generation), landed, edges)

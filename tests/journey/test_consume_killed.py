@@ -1,0 +1,189 @@
+"""Consumers that are killed, frozen and joined by others at any moment land each Kafka message once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from shoplake.lake.browse import show_rows as lake_rows
+from shoplake.lake.landing import land_inbox
+from shoplake.settings import Settings
+from tests.kafka import Broker
+
+SESSION_SECONDS = 10
+
+
+def event(number: int) -> bytes:
+    row = {"session_id": f"s{number}", "user_id": number % 97, "page": "/", "timestamp": int(time.time())}
+    return json.dumps(row).encode()
+
+
+class Load:
+    """Sends events to a topic at a steady rate until it is ended."""
+
+    def __init__(self, broker: Broker, topic: str, *, partitions: int, a_second: int) -> None:
+        self.sent = 0
+        self._broker, self._topic, self._partitions, self._step = broker, topic, partitions, a_second // 5
+        self._is_ending = threading.Event()
+        self._thread = threading.Thread(target=self._work)
+        self._thread.start()
+
+    def _work(self) -> None:
+        while not self._is_ending.wait(0.2):
+            numbers = range(self.sent, self.sent + self._step)
+            self.sent += self._broker.send(self._topic, (event(n) for n in numbers), partitions=self._partitions)
+
+    def end(self) -> int:
+        """Give the number of events that the broker has acknowledged."""
+        self._is_ending.set()
+        self._thread.join()
+        return self.sent
+
+
+class Consumer:
+    """A process of `shoplake consume`."""
+
+    def __init__(self, settings: Settings, broker: Broker, topic: str, group: str, *arguments: str) -> None:
+        environment = os.environ | {
+            "SHOPLAKE_KAFKA_BROKERS": broker.address,
+            "SHOPLAKE_KAFKA_TOPICS": json.dumps({"web_events": topic}),
+            "SHOPLAKE_KAFKA_GROUP": group,
+            "SHOPLAKE_KAFKA_SESSION_SECONDS": str(SESSION_SECONDS),
+            "SHOPLAKE_KAFKA_BATCH_SECONDS": "0.3",
+            "SHOPLAKE_KAFKA_PASSWORD": "correct-horse-battery",
+        }
+        command = [sys.executable, "-m", "shoplake", "--home", str(settings.home), "consume", "--format", "json"]
+        self.process = subprocess.Popen(
+            [*command, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    def is_reading(self, *, partitions: int) -> None:
+        """Wait until the group has given it so many partitions, or fewer."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            found = re.match(rb"Reading (\d+) partition", line)
+            if found and 0 < int(found[1]) <= partitions:
+                return
+        raise AssertionError("the consumer ended")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def end(self) -> int:
+        """End it as an operator does; give the number of rows that it landed."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.result()
+
+    def result(self) -> int:
+        printed, _ = self.process.communicate(timeout=120)
+        assert self.process.returncode == 0
+        return sum(int(found["rows_landed"]) for found in json.loads(printed))
+
+
+def land_the_rest(settings: Settings, broker: Broker, topic: str) -> None:
+    Consumer(settings, broker, topic, a_group(), "--once").result()
+
+
+def a_group() -> str:
+    return f"group-{secrets.token_hex(4)}"
+
+
+def sessions(settings: Settings) -> list[str]:
+    found = lake_rows(settings, "web_events", limit=10_000_000)
+    place = found.columns.index("session_id")
+    return sorted(row[place] for row in found.rows)
+
+
+def assault(settings: Settings, broker: Broker, kills: int) -> int:
+    """Kill a consumer at random moments under load; give the number of events sent, each of which has landed once."""
+    topic, draw = broker.make_topic(partitions=3), random.Random(kills)
+    load = Load(broker, topic, partitions=3, a_second=3000)
+    progress = 0
+    try:
+        for number in range(kills):
+            before = len(sessions(settings))
+            # A group of its own, so that the broker hands out the partitions without waiting for the dead one.
+            consumer = Consumer(settings, broker, topic, a_group())
+            if number % 4:
+                consumer.is_reading(partitions=3)
+            time.sleep(draw.uniform(0, 2))
+            consumer.kill()
+            land_inbox(settings)
+            progress += len(sessions(settings)) > before
+    finally:
+        sent = load.end()
+    land_the_rest(settings, broker, topic)
+    assert progress > kills / 5, "the process was hardly ever caught at work"
+    assert sessions(settings) == sorted(f"s{n}" for n in range(sent))
+    return sent
+
+
+def test_ten_kills_under_load_lose_nothing_and_land_nothing_twice(settings: Settings, broker: Broker) -> None:
+    assault(settings, broker, kills=10)
+
+
+@pytest.mark.proof
+def test_two_hundred_kills(settings: Settings, broker: Broker, record_proof: Callable[[str, str], None]) -> None:
+    sent = assault(settings, broker, kills=200)
+    record_proof("consume", f"200 SIGKILLs of consume under load: each of {sent:,} Kafka messages landed once.")
+
+
+def test_consumers_share_the_partitions_and_take_over_from_a_killed_one(settings: Settings, broker: Broker) -> None:
+    topic, group = broker.make_topic(partitions=4), a_group()
+    load = Load(broker, topic, partitions=4, a_second=1000)
+    try:
+        doomed, second = (Consumer(settings, broker, topic, group) for _ in range(2))
+        doomed.is_reading(partitions=2)
+        time.sleep(3)
+        doomed.kill()
+        third = Consumer(settings, broker, topic, group)
+        third.is_reading(partitions=2)
+        time.sleep(2)
+    finally:
+        sent = load.end()
+    others = [second.end(), third.end()]
+    by_doomed = len(sessions(settings)) - sum(others)
+    land_the_rest(settings, broker, topic)
+    assert sessions(settings) == sorted(f"s{n}" for n in range(sent))
+    assert min(by_doomed, *others) > 0
+
+
+def test_a_consumer_that_was_frozen_lands_nothing_that_others_have_landed(settings: Settings, broker: Broker) -> None:
+    topic, group = broker.make_topic(partitions=2), a_group()
+    load = Load(broker, topic, partitions=2, a_second=1000)
+    try:
+        frozen = Consumer(settings, broker, topic, group)
+        frozen.is_reading(partitions=2)
+        time.sleep(2)
+        frozen.process.send_signal(signal.SIGSTOP)
+        other = Consumer(settings, broker, topic, group)
+        other.is_reading(partitions=2)
+        time.sleep(2)
+        frozen.process.send_signal(signal.SIGCONT)
+        time.sleep(2)
+    finally:
+        sent = load.end()
+    assert other.end() > 0
+    assert frozen.end() > 0
+    land_the_rest(settings, broker, topic)
+    assert sessions(settings) == sorted(f"s{n}" for n in range(sent))
+
+
+def test_the_password_is_in_no_process_list(settings: Settings, broker: Broker) -> None:
+    consumer = Consumer(settings, broker, broker.make_topic(), a_group())
+    consumer.is_reading(partitions=1)
+    assert b"correct-horse" not in Path(f"/proc/{consumer.process.pid}/cmdline").read_bytes()
+    assert consumer.end() == 0
