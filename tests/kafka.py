@@ -7,8 +7,10 @@ messages a second on two cores, with the broker on the same.
 
 What it does not: it gives topics no ids (all zero) and knows no cooperative assignment (partitions that one member
 gives up reach nobody). It never misses a member that died: the partitions go to others only at the next rebalance,
-once ``max.poll.interval.ms`` has passed. It ignores the largest response that a client asks for. When it is killed
-it forgets what it has not flushed, so that tests kill our process and stop this one in order.
+once ``max.poll.interval.ms`` has passed, and never if it was the group's first member. After that it now and then
+takes the partitions from members that live, which is a test of its own. It ignores the largest response that a client
+asks for. When it is killed it forgets what it has not flushed, so that tests kill our process and stop this one in
+order.
 """
 
 from __future__ import annotations

@@ -12,8 +12,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -58,6 +59,8 @@ class Load:
 class Consumer:
     """A process of `shoplake consume`."""
 
+    started: ClassVar[list[subprocess.Popen[bytes]]] = []
+
     def __init__(self, settings: Settings, broker: Broker, topic: str, group: str, *arguments: str) -> None:
         environment = os.environ | {
             "SHOPLAKE_KAFKA_BROKERS": broker.address,
@@ -71,6 +74,7 @@ class Consumer:
         self.process = subprocess.Popen(
             [*command, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
+        self.started.append(self.process)
 
     def is_reading(self, *, partitions: int) -> None:
         """Wait until the group has given it so many partitions, or fewer."""
@@ -94,6 +98,15 @@ class Consumer:
         printed, _ = self.process.communicate(timeout=120)
         assert self.process.returncode == 0
         return sum(int(found["rows_landed"]) for found in json.loads(printed))
+
+
+@pytest.fixture(autouse=True)
+def _no_consumer_outlives_its_test() -> Iterator[None]:
+    yield
+    for process in Consumer.started:
+        process.kill()
+        process.communicate()
+    Consumer.started.clear()
 
 
 def land_the_rest(settings: Settings, broker: Broker, topic: str) -> None:
@@ -167,41 +180,44 @@ def test_two_hundred_kills(settings: Settings, broker: Broker, record_proof: Cal
 
 def test_consumers_share_the_partitions_and_take_over_from_a_killed_one(settings: Settings, broker: Broker) -> None:
     topic, group = broker.make_topic(partitions=4), a_group()
-    load = Load(broker, topic, partitions=4, a_second=1000)
+    load = Load(broker, topic, partitions=4, a_second=500)
     try:
-        doomed, second = (Consumer(settings, broker, topic, group) for _ in range(2))
+        first = Consumer(settings, broker, topic, group)
+        first.is_reading(partitions=4)
+        doomed = Consumer(settings, broker, topic, group)
         doomed.is_reading(partitions=2)
         time.sleep(3)
         doomed.kill()
         third = Consumer(settings, broker, topic, group)
         third.is_reading(partitions=2)
-        time.sleep(2)
     finally:
         sent = load.end()
-    others = [second.end(), third.end()]
-    by_doomed = len(sessions(settings)) - sum(others)
+    others = [third.end(), first.end()]
+    by_doomed = landed_offsets(settings, topic) - sum(others)
     land_the_rest(settings, broker, topic)
     assert sessions(settings) == sorted(f"s{n}" for n in range(sent))
-    assert min(by_doomed, *others) > 0
+    assert min(by_doomed, others[1]) > 0
 
 
 def test_a_consumer_that_was_frozen_lands_nothing_that_others_have_landed(settings: Settings, broker: Broker) -> None:
     topic, group = broker.make_topic(partitions=2), a_group()
-    load = Load(broker, topic, partitions=2, a_second=1000)
+    load = Load(broker, topic, partitions=2, a_second=500)
     try:
+        first = Consumer(settings, broker, topic, group)
+        first.is_reading(partitions=2)
         frozen = Consumer(settings, broker, topic, group)
-        frozen.is_reading(partitions=2)
+        frozen.is_reading(partitions=1)
         time.sleep(2)
         frozen.process.send_signal(signal.SIGSTOP)
-        other = Consumer(settings, broker, topic, group)
-        other.is_reading(partitions=2)
+        third = Consumer(settings, broker, topic, group)
+        third.is_reading(partitions=1)
         time.sleep(2)
         frozen.process.send_signal(signal.SIGCONT)
-        time.sleep(2)
+        time.sleep(3)
     finally:
         sent = load.end()
-    assert other.end() > 0
-    assert frozen.end() > 0
+    landed = [frozen.end(), third.end(), first.end()]
+    assert sum(landed) == landed_offsets(settings, topic)
     land_the_rest(settings, broker, topic)
     assert sessions(settings) == sorted(f"s{n}" for n in range(sent))
 
