@@ -54,6 +54,21 @@ class Settings(BaseSettings):
         "", description="SQLAlchemy URL of the operational store; empty means SQLCipher in the home."
     )
 
+    collector_body_limit_bytes: Annotated[int, Field(gt=0)] = Field(
+        8_000_000, description="Largest request body that the collector takes, decompressed."
+    )
+    collector_event_limit: Annotated[int, Field(gt=0)] = Field(
+        10_000, description="Most events in one request to the collector."
+    )
+    collector_memory_limit_bytes: Annotated[int, Field(gt=0)] = Field(
+        128_000_000, description="Bodies that the collector holds in memory at once; past that it answers 503."
+    )
+    collector_remember_hours: Annotated[float, Field(gt=0)] = Field(
+        24, description="Hours for which an `Idempotency-Key` and an `event_id` make a retry safe."
+    )
+    collector_drain_seconds: Annotated[float, Field(gt=0)] = Field(
+        5, description="Seconds between two drains of the collector's spool into the lake."
+    )
     kafka_brokers: str = Field("", description="Kafka brokers, `host:port` with commas between; empty means no Kafka.")
     kafka_topics: dict[str, str] = Field(
         {}, description='Topic of each source that comes by Kafka, such as `{web_events = "shop.web"}`.'
@@ -76,8 +91,7 @@ class Settings(BaseSettings):
     )
     kafka_username: str = Field("", description="User at the brokers.")
     kafka_password_file: Path | None = Field(
-        None,
-        description="File with the user's password; without it, `SHOPLAKE_KAFKA_PASSWORD` in the environment is it.",
+        None, description="File with the user's password; without it the variable `SHOPLAKE_KAFKA_PASSWORD` holds it."
     )
     kafka_batch_seconds: Annotated[float, Field(gt=0, le=300)] = Field(
         5, description="Longest time for which messages are gathered before they land."

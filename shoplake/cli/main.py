@@ -24,6 +24,9 @@ COMMANDS = {
     "status": "status:status",
     "lake": "lake:lake",
     "quarantine": "quarantine:quarantine",
+    "producers": "producers:producers",
+    "collect": "collect:collect",
+    "drain": "collect:drain",
     "releases": "releases:releases",
     "keys": "keys:keys",
 }
@@ -39,6 +42,9 @@ HELP = {
     "status": "Show what has landed, how fresh it is and what needs a person.",
     "lake": "List, show and export raw rows with where they came from.",
     "quarantine": "List, show and replay rows that broke a rule.",
+    "producers": "Say who may send events over HTTP.",
+    "collect": "Take events over HTTP into the lake.",
+    "drain": "Land what the collector took and has not landed yet.",
     "releases": "List, show, compare and prune releases.",
     "keys": "Show and rotate the encryption keys.",
 }

@@ -60,6 +60,19 @@ def stream_lock(settings: Settings, stream: str, partition: int, *, wait_seconds
 
 
 @contextmanager
+def spool_lock(settings: Settings, *, is_shared: bool, wait_seconds: float = 0) -> Iterator[None]:
+    """Hold the spool: shared by whoever has it open, alone by whoever gives it a new key.
+
+    Raises:
+        LockedError: it was not free within ``wait_seconds``.
+
+    """
+    how = fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX
+    with _locked(settings, "spool", how, time.monotonic() + wait_seconds):
+        yield
+
+
+@contextmanager
 def _locked(settings: Settings, name: str, how: int, deadline: float) -> Iterator[None]:
     require_home(settings)
     folder = HomePaths(settings.home).locks

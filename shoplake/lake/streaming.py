@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from shoplake.settings import Settings
     from shoplake.store.ledger import LakeObject, Ledger
 
+EVENT_ID = "event_id"
+"""By this field a producer makes retries safe: it says nothing about the event, and is no drift."""
 WIDEST_DRIFT = 50
 """Names of unknown fields that a batch reports; a producer may invent any number of them."""
 
@@ -66,6 +68,23 @@ class StreamBatch:
 
 def _utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
+
+
+def stream_contract(settings: Settings, source: str) -> Contract:
+    """Give the contract of a stream source.
+
+    Raises:
+        InputError: the source has no contract, or none of kind ``stream``.
+
+    """
+    from shoplake.contracts import load_contracts
+
+    streams = {name: contract for name, contract in load_contracts(settings).items() if contract.kind == "stream"}
+    if source not in streams:
+        raise InputError(
+            f"There is no stream source {source!r}.", hint=f"Stream sources with a contract: {', '.join(streams)}."
+        )
+    return streams[source]
 
 
 class StreamLander:
@@ -149,6 +168,7 @@ class StreamLander:
         file = _offered(self.source, batch)
         outcome = lander.land_lines(file, lex_lines(batch.lines, [f.name for f in contract.fields]))
         found = outcome.files[file.file_id]
+        found.drift.pop(EVENT_ID, None)
         found.drift = Counter(dict(found.drift.most_common(WIDEST_DRIFT)))
         lander.keep(outcome)
         held, rows = quarantine_rejected(lander, [file], outcome)
@@ -162,15 +182,7 @@ class StreamLander:
         return LandedFile.from_ledger(entry, "landed")
 
     def _contract(self) -> Contract:
-        from shoplake.contracts import load_contracts
-
-        streams = {name: c for name, c in load_contracts(self.settings).items() if c.kind == "stream"}
-        if self.source not in streams:
-            raise InputError(
-                f"There is no stream source {self.source!r}.",
-                hint=f"Stream sources with a contract: {', '.join(streams)}.",
-            )
-        return streams[self.source]
+        return stream_contract(self.settings, self.source)
 
     def _parts(self) -> tuple[Lander, Ledger]:
         """Open what landing needs, again where the keyring has changed. Call under the landing lock."""

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from shoplake.errors import LockedError
 from shoplake.files import durable_rename
 from shoplake.home import HomePaths, home_lock, require_home
 from shoplake.keys.keyring import Keyring
-from shoplake.lake.locks import landing_lock
+from shoplake.lake.locks import landing_lock, spool_lock
 from shoplake.pipeline import releases
 
 if TYPE_CHECKING:
@@ -27,12 +28,15 @@ if TYPE_CHECKING:
     from shoplake.settings import Settings
     from shoplake.store.ledger import LakeObject, Ledger
 
+SPOOL_KEY = "spool"
 LOOKUP_KEY = "vault_lookup"
 """Stays: persons are found by hashes under it, and it opens nothing."""
 
 
 def rotate(settings: Settings) -> dict[str, Any]:
     """Wrap all keys anew and encrypt every file under new data keys; readers go on meanwhile.
+
+    The spool keeps its data key while a collector has it open.
 
     Returns:
         Counts: ``keys``, ``lake_objects``, ``partitions``, ``persons``.
@@ -43,21 +47,38 @@ def rotate(settings: Settings) -> dict[str, Any]:
 
     """
     from shoplake.store.engine import rekey_store
+    from shoplake.store.spool import rekey_spool
 
     require_home(settings)
-    with home_lock(settings):
+    with home_lock(settings), ExitStack() as locks:
         keyring = Keyring.open(settings)
-        names = [name for name in keyring.names() if name != LOOKUP_KEY]
+        spool = locks.enter_context(_spool_alone(settings))
+        kept = {LOOKUP_KEY} if spool else {LOOKUP_KEY, SPOOL_KEY}
+        names = [name for name in keyring.names() if name not in kept]
         with _no_stream_landing(settings):
             keyring.rotate_wrapping()
             keyring.new_versions([name for name in names if len(keyring.versions(name)) == 1])
             rekey_store(settings, keyring)
+            if spool:
+                rekey_spool(settings, keyring)
         persons, objects = _store_and_lake(settings, keyring)
         partitions = _partitions(settings, keyring)
         for name in names:
             for version in keyring.versions(name)[:-1]:
                 keyring.retire(name, version)
     return {"keys": len(names), "lake_objects": objects, "partitions": partitions, "persons": persons}
+
+
+@contextmanager
+def _spool_alone(settings: Settings) -> Iterator[bool]:
+    """Hold the spool, if no collector has it open; say whether it is held."""
+    with ExitStack() as lock:
+        try:
+            lock.enter_context(spool_lock(settings, is_shared=False))
+        except LockedError:
+            yield False
+        else:
+            yield True
 
 
 @contextmanager

@@ -161,3 +161,16 @@ stream_position = Table(
     Column("updated_at", DateTime, nullable=False),
 )
 """How far each partition of a stream has landed: the first offset that has not."""
+
+producer = Table(
+    "producer",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("key_id", String(24), nullable=False, unique=True),
+    Column("key_hash", String(64), nullable=False),
+    Column("sources", JSON, nullable=False),
+    Column("rate_limit", Integer),
+    Column("created_at", DateTime, nullable=False),
+    Column("revoked_at", DateTime),
+)
+"""One row somebody who may send events over HTTP; of their key only a hash."""

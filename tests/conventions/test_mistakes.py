@@ -26,7 +26,9 @@ def call(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
 
 def with_arguments(name: str, command: click.Command) -> list[str]:
     needed = [p for p in command.params if isinstance(p, click.Argument) and p.required]
-    return [*name.split(), *(ARGUMENTS.get(str(p.name), "1") for p in needed)]
+    options = [p for p in command.params if isinstance(p, click.Option) and p.required]
+    asked = [text for option in options for text in (option.opts[0], "1")]
+    return [*name.split(), *(ARGUMENTS.get(str(p.name), "1") for p in needed), *asked]
 
 
 @pytest.mark.parametrize(

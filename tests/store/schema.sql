@@ -1,4 +1,4 @@
--- revision 0002
+-- revision 0003
 CREATE TABLE change (
   sequence INTEGER NOT NULL,
   at DATETIME NOT NULL,
@@ -31,6 +31,17 @@ CREATE TABLE pipeline_run (
   release_id VARCHAR(40),
   detail JSON NOT NULL,
   PRIMARY KEY (id)
+);
+CREATE TABLE producer (
+  name VARCHAR(100) NOT NULL,
+  key_id VARCHAR(24) NOT NULL,
+  key_hash VARCHAR(64) NOT NULL,
+  sources JSON NOT NULL,
+  rate_limit INTEGER,
+  created_at DATETIME NOT NULL,
+  revoked_at DATETIME,
+  PRIMARY KEY (name),
+  UNIQUE (key_id)
 );
 CREATE TABLE restatement (
   id INTEGER NOT NULL,

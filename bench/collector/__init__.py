@@ -1,0 +1,1 @@
+"""The collector under load, beside a bare endpoint of the same server."""

@@ -1,0 +1,144 @@
+"""Takes a request's events in: cut, checked, stored, and only then answered."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from shoplake.collector.body import cut
+from shoplake.collector.fast_check import FastCheck
+from shoplake.collector.grouped import Grouped
+from shoplake.collector.refusal import Refusal
+from shoplake.lake.streaming import EVENT_ID
+from shoplake.lake.verdict import EventChecker, Reasons
+from shoplake.store.spool import Deposit, Spool, Stored
+
+if TYPE_CHECKING:
+    from shoplake.collector.doorkeeper import Doorkeeper
+    from shoplake.collector.metrics import Metrics
+    from shoplake.contracts import Contract
+    from shoplake.settings import Settings
+    from shoplake.store.producers import Producer
+
+KEY_BYTES = 16
+LONGEST_REQUEST_KEY = 255
+
+
+class Acceptance:
+    """Takes events of any stream source in."""
+
+    def __init__(self, settings: Settings, spool: Spool, doorkeeper: Doorkeeper, metrics: Metrics) -> None:
+        """Store in ``spool``; every contract of kind stream is a source."""
+        from shoplake.contracts import load_contracts
+
+        self._settings, self._spool, self._doorkeeper, self._metrics = settings, spool, doorkeeper, metrics
+        self.contracts = {name: c for name, c in load_contracts(settings).items() if c.kind == "stream"}
+        self._fast = {name: FastCheck(contract) for name, contract in self.contracts.items()}
+        self._checker = EventChecker(settings)
+        self.checks: Grouped[tuple[Contract, list[bytes]], Reasons] = Grouped("checks", self._check)
+        self.commits: Grouped[Deposit, Stored] = Grouped("commits", self._commit)
+
+    def start(self) -> None:
+        """Begin; call within the event loop."""
+        self.checks.start()
+        self.commits.start()
+
+    async def stop(self) -> None:
+        """Finish what has begun."""
+        await self.checks.stop()
+        await self.commits.stop()
+        self._checker.close()
+
+    async def accept(self, source: str, producer: Producer, body: bytes, request_key: str) -> bytes:
+        """Take a body's events in; give the answer, when they are durable.
+
+        Raises:
+            Refusal: the body is not taken; nothing of it was stored.
+
+        """
+        events = cut(body, self._settings.collector_event_limit)
+        self._doorkeeper.charge(producer, events.count)
+        ids, reasons = self._fast[source].read(events), Reasons()
+        if ids is None:
+            lines = events.lines.split(b"\n")
+            reasons = await self.checks.do((self.contracts[source], lines), len(events.lines))
+            ids = [_event_id(line) for line in lines]
+        deposit = Deposit(
+            source=source,
+            lines=events.lines,
+            events=events.count,
+            received_at=time.time(),
+            answer=partial(_answer, events.count, reasons),
+            request=_request(producer.name, source, request_key, body) if request_key else None,
+            event_keys=_event_keys(source, ids, reasons, events.lines),
+        )
+        stored = await self.commits.do(deposit, len(events.lines))
+        if stored.status == "conflict":
+            raise Refusal(
+                422,
+                "idempotency_key",
+                "This Idempotency-Key came before with another body.",
+                "Use a new key for a new request.",
+            )
+        if stored.status == "stored":
+            self._metrics.accepted[source] += events.count - len(reasons)
+            self._metrics.quarantined[source] += len(reasons)
+            self._metrics.duplicates[source] += stored.duplicates
+        return stored.answer
+
+    def _check(self, batches: Sequence[tuple[Contract, list[bytes]]]) -> list[Reasons]:
+        found: list[Reasons] = [{} for _ in batches]
+        for source in {contract.source for contract, _ in batches}:
+            places = [n for n, (contract, _) in enumerate(batches) if contract.source == source]
+            verdicts = self._checker.check(self.contracts[source], [batches[n][1] for n in places])
+            for place, verdict in zip(places, verdicts, strict=True):
+                found[place] = verdict
+        return found
+
+    def _commit(self, deposits: Sequence[Deposit]) -> list[Stored]:
+        with self._metrics.committing():
+            return self._spool.put(deposits)
+
+
+def _answer(events: int, reasons: Reasons, duplicates: int) -> bytes:
+    if not reasons:
+        return b'{"accepted": %d, "quarantined": 0, "duplicates": %d, "reasons": []}' % (events, duplicates)
+    found = [{"index": index, "reasons": list(why)} for index, why in sorted(reasons.items())]
+    counts = {"accepted": events - len(reasons), "quarantined": len(reasons), "duplicates": duplicates}
+    return json.dumps(counts | {"reasons": found}).encode()
+
+
+def _request(producer: str, source: str, key: str, body: bytes) -> tuple[bytes, bytes]:
+    if len(key) > LONGEST_REQUEST_KEY:
+        raise Refusal(400, "idempotency_key", f"The Idempotency-Key is longer than {LONGEST_REQUEST_KEY} characters.")
+    return _digest(producer, source, key), hashlib.blake2b(body, digest_size=KEY_BYTES).digest()
+
+
+def _event_keys(source: str, ids: Sequence[str | None], reasons: Reasons, lines: bytes) -> list[tuple[int, bytes]]:
+    """Give a key for each event with an id; a bad event's counts only with its content, so that it may be corrected."""
+    if not any(ids):
+        return []
+    texts = lines.split(b"\n") if reasons else []
+    return [
+        (n, _digest(source, event_id, texts[n].decode("utf-8", "replace") if n in reasons else ""))
+        for n, event_id in enumerate(ids)
+        if event_id
+    ]
+
+
+def _digest(*parts: str) -> bytes:
+    return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=KEY_BYTES).digest()
+
+
+def _event_id(line: bytes) -> str | None:
+    import msgspec
+
+    try:
+        value: Any = msgspec.json.decode(line, type=dict[str, Any]).get(EVENT_ID)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None

@@ -1,0 +1,113 @@
+"""Runs the collector: the HTTP server, the process that drains, and the keeping of the spool."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from shoplake.collector.acceptance import Acceptance
+from shoplake.collector.app import Limits, make_app
+from shoplake.collector.doorkeeper import Doorkeeper
+from shoplake.collector.keeping import Keeping
+from shoplake.collector.metrics import Metrics
+from shoplake.errors import InputError
+from shoplake.keys.keyring import Keyring
+from shoplake.lake.locks import spool_lock
+from shoplake.store.spool import open_spool
+
+if TYPE_CHECKING:
+    from shoplake.settings import Settings
+
+
+SWITCH_SECONDS = 0.0005
+
+
+def collect(settings: Settings, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+    """Take events over HTTP until a signal ends it.
+
+    Args:
+        settings: the home.
+        host: address to listen on.
+        port: port to listen on; 0 for any free one.
+        on_ready: told the URL, once requests are answered.
+
+    Raises:
+        HomeError: there is no such home.
+        InputError: the address cannot be listened on.
+
+    """
+    # Threads take turns more often than Python's 5 ms: a commit must not wait so long for the answers of the last one.
+    sys.setswitchinterval(SWITCH_SECONDS)
+    with ExitStack() as stack:
+        stack.enter_context(spool_lock(settings, is_shared=True, wait_seconds=30))
+        spool = open_spool(settings, Keyring.open(settings))
+        stack.callback(spool.close)
+        doorkeeper, metrics = Doorkeeper(settings), Metrics()
+        acceptance = Acceptance(settings, spool, doorkeeper, metrics)
+        limits = Limits(settings.collector_body_limit_bytes, settings.collector_memory_limit_bytes)
+        metrics.watch("memory_bytes", "Bytes of bodies in memory.", lambda: limits.memory.held)
+        metrics.watch("waiting_requests", "Requests that wait for a commit.", lambda: len(acceptance.commits))
+        listening = _listen(host, port)
+        stack.callback(listening.close)
+        doorkeeper.start()
+        stack.callback(doorkeeper.stop)
+        keeping = Keeping(settings, spool, metrics)
+        keeping.start()
+        stack.callback(keeping.stop)
+        app = make_app(acceptance, doorkeeper, metrics, limits)
+        for ends in (signal.SIGTERM, signal.SIGINT):
+            # The server raises them again when it has ended: then they must not cut off the rest.
+            signal.signal(ends, lambda *_: None)
+        _Server(server_config(app), lambda: on_ready(_url(listening))).run(sockets=[listening])
+
+
+def server_config(app: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn takes any ASGI application
+    """Give how applications are served; the benchmark's bare endpoint is served in the same way."""
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=10,
+        backlog=2048,
+    )
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it has begun."""
+
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_started = on_started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_started()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.socket(family)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+    except OSError as error:
+        raise InputError(f"{host}:{port} cannot be listened on: {error.strerror}.", hint="Choose another.") from error
+    return listening
+
+
+def _url(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

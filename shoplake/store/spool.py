@@ -1,0 +1,355 @@
+"""The spool: events that have been acknowledged and wait to land, in an encrypted file of their own.
+
+A row holds the events of the requests that were stored together, one JSON object a line. It is written before they
+are answered, in a transaction that ends with an fsync, and deleted once its range has landed. The same file remembers
+requests and events for a while, so that a retry stores nothing twice: what is remembered becomes true with what is
+stored, or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from shoplake.errors import HomeError, KeyAccessError
+from shoplake.home import HomePaths, require_home
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shoplake.keys.keyring import DataKey, Keyring
+    from shoplake.settings import Settings
+
+KEY_NAME = "spool"
+BUSY_MILLISECONDS = 10_000
+PACK_FROM_BYTES = 2_000
+"""Larger bodies are compressed: less to encrypt and to sync."""
+FORGET_ROWS = 5_000
+DELETE_BODIES = 500
+SCHEMA = """
+create table if not exists spool (spool_id text not null);
+create table if not exists body (
+    id integer primary key autoincrement,
+    source text not null,
+    received_at real not null,
+    events integer not null,
+    is_packed integer not null,
+    data blob not null
+);
+create index if not exists body_by_source on body (source, id, events, received_at);
+create table if not exists request (
+    key blob primary key, digest blob not null, answer blob not null, at real not null
+) without rowid;
+create table if not exists event (key blob primary key, at real not null) without rowid;
+create index if not exists request_by_time on request (at);
+create index if not exists event_by_time on event (at);
+"""
+
+
+@dataclass(frozen=True)
+class Deposit:
+    """A request's events, ready to be stored."""
+
+    source: str
+    lines: bytes
+    """JSON objects, one a line."""
+    events: int
+    received_at: float
+    """Seconds since 1970."""
+    answer: Callable[[int], bytes]
+    """Makes the answer, told how many of the events had been stored by an earlier request."""
+    request: tuple[bytes, bytes] | None = None
+    """Key and content hash of a request that may be repeated."""
+    event_keys: Sequence[tuple[int, bytes]] = ()
+    """(number of the line, key) of events that may be repeated."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What became of a deposit."""
+
+    status: Literal["stored", "repeated", "conflict"]
+    """``conflict``: the same request key came before with other content; nothing was stored."""
+    answer: bytes = b""
+    duplicates: int = 0
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Consecutive bodies of a source that wait to land."""
+
+    first_id: int
+    last_id: int
+    received_at: float
+    lines: list[bytes]
+
+
+@dataclass
+class _Body:
+    received_at: float
+    parts: list[bytes] = field(default_factory=list)
+    events: int = 0
+
+
+class _Group:
+    """Deposits that are stored together, less what was stored before or comes twice among them."""
+
+    def __init__(self, requests: dict[bytes, tuple[bytes, bytes]], events: set[bytes]) -> None:
+        self._requests, self._events = requests, events
+        self.bodies: dict[str, _Body] = {}
+        self.new_requests: dict[bytes, tuple[bytes, bytes]] = {}
+        self.new_events: list[bytes] = []
+
+    def add(self, deposit: Deposit) -> Stored:
+        if deposit.request is not None and (before := self._requests.get(deposit.request[0])):
+            return Stored("repeated", before[1]) if before[0] == deposit.request[1] else Stored("conflict")
+        repeated = self._repeated(deposit)
+        if deposit.events > len(repeated):
+            body = self.bodies.setdefault(deposit.source, _Body(deposit.received_at))
+            body.events += deposit.events - len(repeated)
+            lines = deposit.lines
+            if repeated:
+                lines = b"\n".join(line for n, line in enumerate(lines.split(b"\n")) if n not in repeated)
+            body.parts.append(lines)
+        answer = deposit.answer(len(repeated))
+        if deposit.request is not None:
+            key, digest = deposit.request
+            self._requests[key] = self.new_requests[key] = digest, answer
+        return Stored("stored", answer, len(repeated))
+
+    def _repeated(self, deposit: Deposit) -> set[int]:
+        found: set[int] = set()
+        for number, key in deposit.event_keys:
+            if key in self._events:
+                found.add(number)
+            else:
+                self._events.add(key)
+                self.new_events.append(key)
+        return found
+
+
+class Spool:
+    """An open spool. Any thread may use it; writes take turns."""
+
+    def __init__(self, path: Path, keys: Sequence[DataKey]) -> None:
+        """Open or make the file under the newest of ``keys`` that fits; call `open_spool` instead."""
+        self._path, self._keys = path, keys
+        self._writing, self._reading = threading.Lock(), threading.Lock()
+        self._writer, self._reader = _connect(path, keys), _connect(path, keys)
+        with self._transaction():
+            for statement in SCHEMA.split(";"):
+                self._writer.execute(statement)
+            if self._writer.execute("select 1 from spool").fetchone() is None:
+                self._writer.execute("insert into spool values (?)", [secrets.token_hex(4)])
+        self.spool_id: str = self._writer.execute("select spool_id from spool").fetchone()[0]
+
+    def stream(self, source: str) -> str:
+        """Name the stream of a source's bodies; another spool file, whose ids begin anew, is another stream."""
+        return f"spool/{self.spool_id}/{source}"
+
+    def put(self, deposits: Sequence[Deposit]) -> list[Stored]:
+        """Store deposits in one durable transaction: all of them, or none.
+
+        The events of all deposits of a source become one body. The statements are as few as can be, for each of them
+        lets another thread run and then waits for it.
+
+        Raises:
+            HomeError: the disk is full, or fails; nothing was acknowledged, and the file was opened anew.
+
+        """
+        with self._transaction():
+            group = _Group(self._known_requests(deposits), self._known_events(deposits))
+            found = [group.add(deposit) for deposit in deposits]
+            for source, body in group.bodies.items():
+                lines = b"\n".join(body.parts)
+                is_packed = len(lines) >= PACK_FROM_BYTES
+                self._writer.execute(
+                    "insert into body (source, received_at, events, is_packed, data) values (?, ?, ?, ?, ?)",
+                    (source, body.received_at, body.events, is_packed, _packed(lines) if is_packed else lines),
+                )
+            self._remember(group)
+        return found
+
+    def waiting(self, source: str, after: int, *, most_bytes: int, longest_seconds: float = 60) -> Waiting | None:
+        """Read a source's oldest bodies with an id above ``after``, some ``most_bytes`` of them; None if none wait.
+
+        Bodies that arrived more than ``longest_seconds`` after the first are left for the next time.
+        """
+        lines, size, first, last, received = list[bytes](), 0, 0, 0, 0.0
+        query = "select id, received_at, is_packed, data from body where source = ? and id > ? order by id"
+        with self._reading:
+            cursor = self._reader.execute(query, [source, after])
+            for body_id, at, is_packed, data in cursor:
+                if lines and (size >= most_bytes or abs(at - received) > longest_seconds):
+                    break
+                clear = _unpacked(data) if is_packed else bytes(data)
+                first, received = first or body_id, received or at
+                last, size = body_id, size + len(clear)
+                lines += clear.split(b"\n")
+            cursor.close()
+        return Waiting(first, last, received, lines) if lines else None
+
+    def forget_landed(self, source: str, through: int) -> int:
+        """Delete the bodies of a source up to an id, some at a time, so that writers hardly wait; give their number."""
+        query = "delete from body where id in (select id from body where source = ? and id <= ? order by id limit ?)"
+        total = 0
+        while True:
+            with self._transaction():
+                gone: int = self._writer.execute(query, [source, through, DELETE_BODIES]).rowcount
+            total += gone
+            if gone < DELETE_BODIES:
+                return total
+
+    def forget_older(self, before: float) -> None:
+        """Forget requests and events that were remembered before a time (seconds since 1970)."""
+        for table in ("request", "event"):
+            query = f"delete from {table} where key in (select key from {table} where at < ? limit {FORGET_ROWS})"
+            with self._transaction():
+                self._writer.execute(query, [before])
+
+    def backlog(self) -> dict[str, tuple[int, float]]:
+        """Give (events that wait, when the oldest arrived) by source."""
+        query = "select source, sum(events), min(received_at) from body group by source"
+        with self._reading:
+            return {source: (events, oldest) for source, events, oldest in self._reader.execute(query).fetchall()}
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._writing, self._reading:
+            self._writer.close()
+            self._reader.close()
+
+    def _known_requests(self, deposits: Sequence[Deposit]) -> dict[bytes, tuple[bytes, bytes]]:
+        keys = [deposit.request[0].hex() for deposit in deposits if deposit.request is not None]
+        if not keys:
+            return {}
+        query = "select key, digest, answer from request where key in (select unhex(value) from json_each(?))"
+        rows = self._writer.execute(query, [json.dumps(keys)]).fetchall()
+        return {key: (digest, answer) for key, digest, answer in rows}
+
+    def _known_events(self, deposits: Sequence[Deposit]) -> set[bytes]:
+        keys = [key.hex() for deposit in deposits for _, key in deposit.event_keys]
+        if not keys:
+            return set()
+        query = "select json_group_array(value) from json_each(?) where unhex(value) in (select key from event)"
+        row = self._writer.execute(query, [json.dumps(keys)]).fetchone()
+        return {bytes.fromhex(key) for key in json.loads(row[0])}
+
+    def _remember(self, group: _Group) -> None:
+        now = time.time()
+        if group.new_requests:
+            rows = [(key, digest, answer, now) for key, (digest, answer) in group.new_requests.items()]
+            self._writer.executemany("insert into request values (?, ?, ?, ?)", rows)
+        if group.new_events:
+            keys = json.dumps([key.hex() for key in group.new_events])
+            self._writer.execute("insert into event select unhex(value), ? from json_each(?)", [now, keys])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        import sqlcipher3
+
+        with self._writing:
+            try:
+                self._writer.execute("begin immediate")
+                yield
+                self._writer.execute("commit")
+            except sqlcipher3.DatabaseError as error:
+                self._open_again()
+                raise HomeError(
+                    f"The spool cannot be written: {error}", hint="Free disk space, or see to the disk."
+                ) from error
+            except BaseException:
+                self._writer.execute("rollback")
+                raise
+
+    def _open_again(self) -> None:
+        """Begin with what the disk holds: after a failed write, the connection's own view is not to be trusted."""
+        import sqlcipher3
+
+        try:
+            self._writer.close()
+            self._writer = _connect(self._path, self._keys)
+        except sqlcipher3.DatabaseError:
+            return  # the next write fails in the same way, and tries again
+
+
+def open_spool(settings: Settings, keyring: Keyring) -> Spool:
+    """Open the spool of a home; the first use makes it.
+
+    Raises:
+        HomeError: there is no such home, or the file cannot be made.
+        KeyAccessError: the file does not open under its key.
+
+    """
+    import sqlcipher3
+
+    require_home(settings)
+    path = spool_path(settings)
+    versions = sorted(keyring.versions(KEY_NAME), reverse=True) or [keyring.current(KEY_NAME).version]
+    try:
+        return Spool(path, [keyring.get(KEY_NAME, version) for version in versions])
+    except sqlcipher3.OperationalError as error:
+        raise HomeError(f"The spool {path} cannot be opened: {error}", hint="Is there space on the disk?") from error
+    except sqlcipher3.DatabaseError as error:
+        raise KeyAccessError(
+            f"The spool {path} does not open under its key.", hint="Restore the keys folder from its backup."
+        ) from error
+
+
+def spool_path(settings: Settings) -> Path:
+    """Give the place of the spool's file."""
+    return HomePaths(settings.home).store / "spool.db"
+
+
+def rekey_spool(settings: Settings, keyring: Keyring) -> None:
+    """Encrypt the spool under the newest version of its key; no collector may be running."""
+    path = spool_path(settings)
+    if not path.exists():
+        return
+    versions = sorted(keyring.versions(KEY_NAME), reverse=True)
+    connection = _connect(path, [keyring.get(KEY_NAME, version) for version in versions])
+    try:
+        connection.execute(f"pragma rekey = \"x'{keyring.current(KEY_NAME).secret.hex()}'\"")
+        connection.execute("pragma wal_checkpoint(truncate)").fetchall()
+    finally:
+        connection.close()
+
+
+def _connect(path: Path, keys: Sequence[DataKey]) -> Any:  # noqa: ANN401 - the driver is not typed
+    import sqlcipher3
+
+    for number, key in enumerate(keys, start=1):
+        connection = sqlcipher3.connect(str(path), isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("pragma cipher_log_level = none")
+            connection.execute(f"pragma key = \"x'{key.secret.hex()}'\"")
+            connection.execute("pragma journal_mode = wal").fetchone()
+            connection.execute("pragma synchronous = full")
+            connection.execute("pragma secure_delete = on")
+            connection.execute("pragma wal_autocheckpoint = 4000")
+            connection.execute(f"pragma busy_timeout = {BUSY_MILLISECONDS}")
+        except sqlcipher3.DatabaseError as error:
+            connection.close()
+            if isinstance(error, sqlcipher3.OperationalError) or number == len(keys):
+                raise
+        else:
+            return connection
+    raise AssertionError("a spool has at least one key")
+
+
+def _packed(data: bytes) -> bytes:
+    import zstandard
+
+    return zstandard.ZstdCompressor(level=1).compress(data)
+
+
+def _unpacked(data: bytes) -> bytes:
+    import zstandard
+
+    return zstandard.ZstdDecompressor().decompress(bytes(data))

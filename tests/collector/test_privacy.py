@@ -1,0 +1,53 @@
+"""Identifiers and messages that come over HTTP are in no file of the home, no answer, no log and no metric."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from shoplake.settings import Settings
+from tests.collector.running import NOW, Running, add_producer
+from tests.journey.test_encryption import readable
+
+PERSONS = 500
+FIRST = 7_700_000_000_000
+
+
+def body(number: int) -> dict[str, object]:
+    """Give an interaction with a marker in each personal field; one of three is bad, one has an odd form."""
+    row = {
+        "customer_id": FIRST + number,
+        "interaction_type": "Complaint",
+        "message_excerpt": f"MARKER{number:04d} was rude",
+        "timestamp": NOW,
+        "event_id": f"id{number}",
+    }
+    if number % 3 == 0:
+        row |= {"rating": 9, "interaction_type": f"MARKER{number:04d}"}
+    if number % 3 == 1:
+        row |= {"customer_id": f" {FIRST + number} ", f"MARKER{number:04d}": 1}
+    return row
+
+
+def test_no_marker_is_readable_anywhere(settings: Settings) -> None:
+    markers = [str(FIRST + n).encode() for n in range(PERSONS)] + [f"MARKER{n:04d}".encode() for n in range(PERSONS)]
+    said = b""
+    with Running(settings, add_producer(settings), drain_seconds=0.5) as running:
+        for start in range(0, PERSONS, 50):
+            rows = [json.dumps(body(n)).encode() for n in range(start, start + 50)]
+            rows.append(f'{{"message_excerpt": "MARKER{start:04d}'.encode())
+            for source in ("interactions", "web_events"):
+                said += running.send(b"\n".join(rows), source, idempotency_key=f"MARKER{start:04d}{source}").content
+            said += running.send(rows[0] + b"]", "interactions").content
+            said += running.send(rows[0], f"MARKER{start:04d}").content
+            # In the spool, before it has landed.
+            assert readable(settings.home, markers[start : start + 50]) == []
+        deadline = time.monotonic() + 40
+        while running.metrics().get('shoplake_collector_spool_events{source="interactions"}', 1) > 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.3)
+        said += running.client.get("/metrics").content
+    said += running.log.read_bytes()
+    assert readable(settings.home, markers) == []
+    # A source that nobody has is named as it was asked for; nothing else comes back.
+    assert [m for m in markers if m in said.replace(b"This key may not send MARKER", b"")] == []
