@@ -112,6 +112,7 @@ class _Consuming:
         self._consumed = {topic: Consumed(source, topic) for topic, source in topics.items()}
         self._landing: tuple[Messages, Future[LandedFile]] | None = None
         self._moved: set[str] = set()
+        self._beaten: set[str] = set()
         self._reader = TopicReader(
             settings, topics, positions=self._positions, settle=self._settle, is_stopping=is_stopping, say=say
         )
@@ -186,6 +187,9 @@ class _Consuming:
         if landed is None or landed.status == "unchanged":
             # Another consumer owned the partition in between: what the ledger says is where we go on.
             self._moved.add(messages.topic)
+            if messages.topic not in self._beaten:
+                self._beaten.add(messages.topic)
+                self._say(f"Another consumer landed a part of {messages.topic} first; reading on from where it ended.")
         else:
             self._consumed[messages.topic].add(landed)
             self._reader.commit(messages)
