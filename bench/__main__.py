@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench import events
 from bench.contenders import FLOOR, OURS, Contender, DataSet, WrongSumsError, peers, row_peer
 from bench.data import write_references, write_sales
 from bench.help_time import help_seconds
@@ -32,6 +33,8 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 def main() -> int:
     """Measure, print and write the page; give 1 if a target was measured and missed or a contender's sums are wrong."""
     given = _arguments()
+    if given.events:
+        return events.run(events.WEB_EVENTS, events.ROUNDS)
     # As with Ctrl-C, a request to end must pass through the clean-up: data and homes take gigabytes.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if given.work is not None:
@@ -40,7 +43,7 @@ def main() -> int:
     try:
         check_room(work, max(given.sizes))
         results = _measure(given, work)
-    except (ContenderError, NoRoomError, WrongSumsError, subprocess.CalledProcessError) as error:
+    except (ContenderError, NoRoomError, events.LostRowsError, WrongSumsError, subprocess.CalledProcessError) as error:
         _tell(f"The benchmark stopped: {error}")
         return 1
     finally:
@@ -58,6 +61,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=REPEATS, help="runs of the floor and of shoplake on each size")
     parser.add_argument("--no-peers", action="store_true", help="only the floor and shoplake")
     parser.add_argument("--no-history", action="store_true", help="leave out the days on a long and a short history")
+    parser.add_argument("--no-events", action="store_true", help="leave out the landing of events")
+    parser.add_argument("--events", action="store_true", help="only events a second into the lake, and what protects")
     parser.add_argument("--work", type=Path, help="folder for data and homes (default: the system's temporary one)")
     parser.add_argument("--output", type=Path, default=PAGE, help="page to write (default: docs/benchmarks.md)")
     return parser.parse_args()
@@ -85,8 +90,13 @@ def _measure(given: argparse.Namespace, work: Path) -> Results:
     if not given.no_history:
         _tell("One more day on a long and on a short history")
         history = measure_history(work / "history")
+    event_cost = None
+    if not given.no_events:
+        _tell("Events with personal fields protected, and without")
+        event_cost = events.measure_events(work / "events")
     return Results(
         sizes=sizes,
+        events=event_cost,
         repeats=given.repeats,
         help_seconds=help_took,
         history=history,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bench.events import EventCost, report
 from bench.results import Entry, Results, SizeResult, targets
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ def page(results: Results) -> str:
     if results.history is not None:
         parts.append("## One more day\n")
         parts.append(_history_words(results) + "\n")
+    if results.events is not None:
+        parts.append("## Events\n")
+        parts.append(_event_words(results.events) + "\n")
     parts.append("## Where and when\n")
     parts.append(_markdown(("", ""), [(name, value) for name, value in results.machine.items()]))
     parts.append(_markdown(("package", "version"), sorted(results.versions.items())))
@@ -117,6 +121,14 @@ def _history_words(results: Results) -> str:
         f"{cost.long_seconds:.2f} s ({cost.long_cpu_seconds:.2f} s of processor time); on {cost.short_days} days: "
         f"{cost.short_seconds:.2f} s ({cost.short_cpu_seconds:.2f} s). Ratio {cost.ratio:.2f} by the clock and "
         f"{cost.cpu_ratio:.2f} in processor time. Each day in order: {singles}."
+    )
+
+
+def _event_words(cost: EventCost) -> str:
+    rounds = "\n".join(f"- {line}" for line in report(cost).splitlines())
+    return (
+        "`shoplake land` of JSON Lines in two homes in turn: one protects personal fields, the other has contracts "
+        f"that call no field personal. Each round brings other events of the same customers.\n\n{rounds}"
     )
 
 

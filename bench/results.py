@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from bench.events import EVENTS_A_SECOND, PROTECTION_RATIO, EventCost
 from bench.history import HistoryCost
 from bench.outcome import Outcome
 
@@ -69,6 +70,7 @@ class Results:
     help_seconds: float
     history: HistoryCost | None = None
     rows: Entry | None = None
+    events: EventCost | None = None
     left_out: tuple[str, ...] = ()
     machine: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -119,5 +121,17 @@ def targets(results: Results) -> Sequence[Target]:
         Target(f"shoplake's whole way {at}, in the floor's whole way", TOTAL_RATIO, "x", total),
         Target(f"shoplake's peak memory {at}", PEAK_MB, " MB", ours.peak_mb if ours else None, is_strict=True),
         Target(f"one more day, {days}", HISTORY_RATIO, "x", history.ratio if history else None),
+        Target(
+            f"time to land {EVENTS_A_SECOND:,} web events, protected",
+            1,
+            " s",
+            EVENTS_A_SECOND / results.events.rate if results.events else None,
+        ),
+        Target(
+            "landing events with protection, in landing them without",
+            PROTECTION_RATIO,
+            "x",
+            results.events.ratio() if results.events else None,
+        ),
         Target("`shoplake --help`", HELP_SECONDS, " s", results.help_seconds, is_strict=True),
     )

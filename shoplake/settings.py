@@ -45,13 +45,16 @@ class Settings(BaseSettings):
     settle_after_days: Annotated[int, Field(gt=0)] = Field(
         35, description="Days after a month's end when its day partitions are merged into one."
     )
+    release_retention_days: Annotated[int, Field(ge=0)] = Field(
+        90, description="Days for which a release is kept after a newer one took its place; 0 keeps every release."
+    )
     threads: Annotated[int, Field(gt=0)] = Field(
         os.cpu_count() or 2, description="Threads used for landing and building."
     )
     memory_limit: str = Field("2GB", description="Memory for DuckDB; more spills to encrypted files.")
     kek_provider: Literal["file", "environment"] = Field("file", description="Where the key-encryption key comes from.")
     store_url: str = Field(
-        "", description="SQLAlchemy URL of the operational store; empty means SQLCipher in the home."
+        "", description="URL of a PostgreSQL database for the operational store; empty means SQLCipher in the home."
     )
 
     collector_body_limit_bytes: Annotated[int, Field(gt=0)] = Field(

@@ -13,6 +13,7 @@ from shoplake.access.kpi_inputs import tables_read
 from shoplake.access.kpi_query import Asked, Query
 from shoplake.access.kpi_window import ONE_DAY, Clock, Window, parse_day
 from shoplake.errors import InputError, NotFoundError
+from shoplake.keys.rereading import rereads
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -27,6 +28,7 @@ LOOKBACK_DAYS = 40
 __all__ = ["KpiAnswer", "answer", "answer_all", "answer_on", "load_kpis"]
 
 
+@rereads
 def answer(
     settings: Settings,
     name: str,
@@ -69,6 +71,7 @@ def answer(
         con.close()
 
 
+@rereads
 def answer_all(
     settings: Settings,
     *,

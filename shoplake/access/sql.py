@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shoplake.errors import QueryError
+from shoplake.keys.rereading import rereads
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -45,6 +46,16 @@ def query(
     """
     import duckdb
 
+    try:
+        return _answer(settings, sql, parameters, release, limit)
+    except duckdb.Error as error:
+        raise QueryError(str(error), hint="`shoplake releases show` lists the tables and their columns.") from error
+
+
+@rereads
+def _answer(
+    settings: Settings, sql: str, parameters: Sequence[object], release: str | None, limit: int | None
+) -> QueryResult:
     from shoplake.access.session import open_release
     from shoplake.pipeline.releases import required
 
@@ -54,8 +65,6 @@ def query(
         check_is_select(con, sql)
         cursor = con.execute(sql, list(parameters))
         found = cursor.fetchall() if limit is None else cursor.fetchmany(limit + 1)
-    except duckdb.Error as error:
-        raise QueryError(str(error), hint="`shoplake releases show` lists the tables and their columns.") from error
     finally:
         description = con.description or []
         con.close()

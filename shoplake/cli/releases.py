@@ -29,20 +29,18 @@ def list_releases(home: Path | None, style: str) -> None:
 
     settings = load_settings(home)
     served = kept.current(settings)
-    rows = []
-    for release_id in kept.list_ids(settings):
-        manifest = kept.load(settings, release_id)
-        rows.append(
-            {
-                "release": release_id,
-                "is_current": served is not None and served.release_id == release_id,
-                "created_at": manifest.created_at.replace(tzinfo=None, microsecond=0),
-                "tests_passed": manifest.tests.passed,
-                "partitions_written": sum(manifest.changed.values()),
-                "restatements": len(manifest.restatements),
-                "watermarks": {s: f"{m:%Y-%m-%d %H:%M}" for s, m in sorted(manifest.watermarks.items())},
-            }
-        )
+    rows = [
+        {
+            "release": manifest.release_id,
+            "is_current": served is not None and served.release_id == manifest.release_id,
+            "created_at": manifest.created_at.replace(tzinfo=None, microsecond=0),
+            "tests_passed": manifest.tests.passed,
+            "partitions_written": sum(manifest.changed.values()),
+            "restatements": len(manifest.restatements),
+            "watermarks": {s: f"{m:%Y-%m-%d %H:%M}" for s, m in sorted(manifest.watermarks.items())},
+        }
+        for manifest in kept.kept(settings)
+    ]
     print_rows(rows, style, empty="Nothing has been released yet.")
 
 

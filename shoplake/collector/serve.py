@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import socket
 import sys
@@ -64,6 +65,9 @@ def collect(settings: Settings, *, host: str, port: int, on_ready: Callable[[str
         for ends in (signal.SIGTERM, signal.SIGINT):
             # The server raises them again when it has ended: then they must not cut off the rest.
             signal.signal(ends, lambda *_: None)
+        # What is here now stays: the collection of garbage need not look at it again and again.
+        gc.collect()
+        gc.freeze()
         _Server(server_config(app), lambda: on_ready(_url(listening))).run(sockets=[listening])
 
 

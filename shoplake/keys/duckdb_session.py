@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shoplake.keys.keyring import DataKey
     from shoplake.settings import Settings
 
-WRITE = "format parquet, compression zstd, compression_level 1, parquet_version 'V2'"
+WRITE = "format parquet, compression zstd, compression_level 1, parquet_version 'V2', dictionary_size_limit 4096"
 """Level 1 and V2 encodings: measured a third faster to write than the defaults, and smaller."""
 
 
@@ -89,12 +89,18 @@ def copy_options(key_name: str) -> str:
     return f"{WRITE}, encryption_config {{footer_key: {text(key_name)}}}"
 
 
-def scan_sql(files_by_key: Mapping[str, Sequence[Path | str]], columns: Mapping[str, str]) -> str:
+def scan_sql(
+    files_by_key: Mapping[str, Sequence[Path | str]],
+    columns: Mapping[str, str],
+    computed: Mapping[str, str] | None = None,
+) -> str:
     """Give a SELECT of ``columns`` (name to DuckDB type) over files, each list under the key of its name.
 
-    Without files it is an empty SELECT of the same types.
+    Without files it is an empty SELECT of the same types. ``computed`` gives SQL for columns that the files do not hold
+    as such.
     """
-    names = ", ".join(quoted(name) for name in columns)
+    made = computed or {}
+    names = ", ".join(f"{made[name]} as {quoted(name)}" if name in made else quoted(name) for name in columns)
     parts = [
         f"select {names} from read_parquet([{', '.join(text(str(file)) for file in files)}], "
         f"{parquet_options(key)}, hive_partitioning = false)"

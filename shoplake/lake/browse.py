@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shoplake.errors import InputError
 from shoplake.home import require_home
 from shoplake.keys.duckdb_session import quoted, text
+from shoplake.keys.rereading import rereads
 from shoplake.lake.flags import decode, repair_codes, warning_codes
 from shoplake.lake.scan import lake_scan_sql
 
@@ -38,6 +39,7 @@ class LakeRows:
     rows: list[tuple[Any, ...]]
 
 
+@rereads
 def list_files(settings: Settings, source: str, *, every_version: bool = False) -> list[SourceFile]:
     """List the files of a source: those whose rows count, or every version that was offered.
 
@@ -49,6 +51,7 @@ def list_files(settings: Settings, source: str, *, every_version: bool = False) 
         return ledger.files(source, only_active=not every_version)
 
 
+@rereads
 def show_rows(
     settings: Settings,
     source: str,
@@ -97,6 +100,15 @@ def export_rows(
         raise InputError(f"{target.name} has no known ending.", hint=f"Use one of {', '.join(EXPORTS)}.")
     if target.exists():
         raise InputError(f"{target} exists already.", hint="Name another file.")
+    try:
+        return _export(settings, source, target, first, last)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+@rereads
+def _export(settings: Settings, source: str, target: Path, first: dt.date | None, last: dt.date | None) -> int:
     with _opened(settings, source) as (contract, ledger, con):
         scan = _scan(settings, con, contract, ledger, first, last)
         row = con.execute(f"copy ({scan}) to {text(str(target))} ({EXPORTS[target.suffix]})").fetchone()

@@ -40,8 +40,6 @@ WRONG_TYPE = {
 class CheckedSql:
     """The generated SQL of one contract."""
 
-    rows: str
-    """SELECT of typed fields, ``_file_id``, ``_line``, ``_flags`` and ``_reasons`` (empty list: lands)."""
     landable: str
     """SELECT of the rows that land: typed fields, ``_file_id``, ``_line``, ``_flags``."""
     rejected: str
@@ -54,59 +52,92 @@ def checked_sql(
     *,
     now: dt.datetime,
     has_kinds: bool = False,
+    is_natural: bool = False,
     late_before: dt.datetime | None = None,
 ) -> CheckedSql:
-    """Generate the SQL that checks ``relation`` under ``contract``.
+    """Generate the SQL that checks a ``relation`` of texts under ``contract``.
 
     Args:
         contract: the promises.
         relation: name of the input relation or a subquery in parentheses.
         now: the clock (UTC, naive): an event time more than a day ahead is an error.
         has_kinds: the input has the column ``_kinds``.
+        is_natural: each text of a field that is no string is a number written plainly, as its type wants it.
         late_before: an event of a stream before this moment (UTC, naive) is marked as late; None marks none.
 
     """
-    parts = [_Part(n, field, now, has_kinds) for n, field in enumerate(contract.fields)]
+    parts = [
+        _Part(n, field, now, has_kinds=has_kinds, is_natural=is_natural) for n, field in enumerate(contract.fields)
+    ]
     parsed = f"select *, {', '.join(p.parse for p in parts)} from {relation}"
     plain = f"select *, {', '.join(p.plain for p in parts)} from ({parsed})"
     typed = f"select *, {', '.join(p.value for p in parts)} from ({plain})"
-    errors = [("_broken is not null", "_broken")]
-    errors += [(f"_broken is null and ({condition})", text(code)) for p in parts for condition, code in p.errors()]
-    errors += [(f"_broken is null and ({r.broken})", text(r.name)) for r in contract.rules if r.severity == "error"]
-    flags = " | ".join(_flags(contract, parts, late_before)) or "0"
-    names = ", ".join(quoted(field.name) for field in contract.fields)
-    provenance = "_file_id, _line"
-    bad = " or ".join(
-        f"coalesce({condition}, false)"
-        for condition in ["_broken is not null", *(c for p in parts for c in p.failures())]
-        + [f"({r.broken})" for r in contract.rules if r.severity == "error"]
-    )
-    reasons = ", ".join(f"case when {condition} then {code} end" for condition, code in errors)
-    reason_list = f"list_filter([{reasons}], lambda r: r is not null) as _reasons"
-    flags_column = f"({flags})::uinteger as _flags"
-    return CheckedSql(
-        rows=f"select {names}, {provenance}, {flags_column}, {reason_list} from ({typed})",
-        landable=f"select {names}, {provenance}, {flags_column} from ({typed}) where not ({bad})",
-        rejected=f"select {provenance}, {reason_list} from ({typed}) where ({bad})",
-    )
-
-
-def _flags(contract: Contract, parts: list[_Part], late_before: dt.datetime | None) -> list[str]:
+    errors = [(condition, code) for p in parts for condition, code in p.errors()] + _rule_errors(contract)
+    told = [("_broken is not null", "_broken")]
+    told += [(f"_broken is null and ({condition})", text(code)) for condition, code in errors]
     repairs, warnings = repair_codes(contract), warning_codes(contract)
     bits = [(p.repaired, repairs[f"{p.field.name}:repaired"]) for p in parts]
     bits += [(p.unknown, warnings[f"{p.field.name}:unknown_value"]) for p in parts if p.is_lenient_list]
-    bits += [(f"({r.broken})", warnings[r.name]) for r in contract.rules if r.severity == "warning"]
     if late_before is not None and LATE_CODE in warnings:
         is_late = f"{quoted(contract.event_time or '')} < timestamp {text(late_before.isoformat(sep=' '))}"
         bits.append((is_late, warnings[LATE_CODE]))
-    return [f"(case when {condition} then {bit} else 0 end)" for condition, bit in bits]
+    failures = ["_broken is not null", *(condition for p in parts for condition in p.failures())]
+    failures += [condition for condition, _ in _rule_errors(contract)]
+    return _checked(contract, typed, failures, told, bits)
+
+
+def typed_sql(contract: Contract, relation: str, *, now: dt.datetime) -> CheckedSql:
+    """Generate the SQL that checks a ``relation`` of plain values: typed fields by name, ``_file_id``, ``_line``.
+
+    Their lines are known to be plain (`shoplake.sources.plain`), so only ranges and rules can fail.
+    """
+    parts = [_Part(n, field, now, has_kinds=False, is_natural=False) for n, field in enumerate(contract.fields)]
+    errors = [error for p in parts for error in p.range_errors()] + _rule_errors(contract)
+    told = [(condition, text(code)) for condition, code in errors]
+    return _checked(contract, f"from {relation}", [condition for condition, _ in errors], told, [])
+
+
+def _rule_errors(contract: Contract) -> list[tuple[str, str]]:
+    return [(f"({rule.broken})", rule.name) for rule in contract.rules if rule.severity == "error"]
+
+
+def _checked(
+    contract: Contract,
+    typed: str,
+    failures: list[str],
+    reasons: list[tuple[str, str]],
+    bits: list[tuple[str, int]],
+) -> CheckedSql:
+    """Put the queries together.
+
+    Args:
+        contract: the promises.
+        typed: SELECT of the typed rows.
+        failures: the cheapest conditions of which one is true for a row that does not land.
+        reasons: (condition, SQL of the reason) in the order in which they are told.
+        bits: (condition, bit) of the flags that no warning rule gives.
+
+    """
+    warnings = warning_codes(contract)
+    bits = bits + [(f"({rule.broken})", warnings[rule.name]) for rule in contract.rules if rule.severity == "warning"]
+    flags = " | ".join(f"(case when {condition} then {bit} else 0 end)" for condition, bit in bits) or "0"
+    fields = ", ".join([*(quoted(field.name) for field in contract.fields), "_file_id, _line"])
+    flags_column = f"({flags})::uinteger as _flags"
+    # An unknown outcome is no failure; OR is true if any part is, so that one look at the whole is enough.
+    bad = f"coalesce({' or '.join(failures) or 'false'}, false)"
+    cases = ", ".join(f"case when {condition} then {reason} end" for condition, reason in reasons)
+    reason_list = f"list_filter([{cases or 'null'}], lambda r: r is not null) as _reasons"
+    return CheckedSql(
+        landable=f"select {fields}, {flags_column} from ({typed}) where not {bad}",
+        rejected=f"select _file_id, _line, {reason_list} from ({typed}) where {bad}",
+    )
 
 
 class _Part:
     """The SQL of one field, in three layers: parse the text, see whether it is plain, give the value."""
 
-    def __init__(self, number: int, field: Field, now: dt.datetime, has_kinds: bool) -> None:
-        self.field, self.now = field, now
+    def __init__(self, number: int, field: Field, now: dt.datetime, *, has_kinds: bool, is_natural: bool) -> None:
+        self.field, self.now, self.is_natural = field, now, is_natural
         self.text, self.cast, self.is_plain = f"f{number}", f"c{number}", f"p{number}"
         self.kind = f"_kinds[{number + 1}]" if has_kinds else None
         self.column = quoted(field.name)
@@ -129,14 +160,14 @@ class _Part:
         elif self.kind:
             natural = f"coalesce({self.kind} = 's', true)"
         if self.field.type == "integer":
-            condition = f"{self.cast}::varchar = {t}"
+            condition = f"{t} is not null" if self.is_natural else f"{self.cast}::varchar = {t}"
         elif self.field.type == "string":
             condition = f"ascii({t}) > 32 and ascii({t}) <> 160 and not ends_with({t}, ' ')"
             condition += f" and not ends_with({t}, e'\\t') and not ends_with({t}, e'\u00a0')"
             if self.field.allowed:
                 condition = f"{t} in ({', '.join(text(v) for v in self.field.allowed)})"
         else:
-            condition = f"regexp_full_match({t}, {text(PLAIN_NUMBER)})"
+            condition = f"{t} is not null" if self.is_natural else f"regexp_full_match({t}, {text(PLAIN_NUMBER)})"
             if self.field.type == "timestamp":
                 condition += f" and abs({self.cast}) < {FIRST_MILLISECONDS}"
         return f"coalesce({natural} and {condition}, false) as {self.is_plain}"
@@ -203,10 +234,10 @@ class _Part:
     def failures(self) -> list[str]:
         """Give the cheapest conditions that are true for a row which breaks any rule of severity error on the field."""
         if self.field.required:
-            return [f"{self.column} is null", *(condition for condition, _ in self._range_errors())]
+            return [f"{self.column} is null", *(condition for condition, _ in self.range_errors())]
         is_nothing = f"{self.column} is null and {self.given}"
         is_lost = f"(case when {self.is_plain} or {self.text} is null then false else {is_nothing} end)"
-        return [is_lost, *(condition for condition, _ in self._range_errors())]
+        return [is_lost, *(condition for condition, _ in self.range_errors())]
 
     def errors(self) -> list[tuple[str, str]]:
         """Give (condition, reason code) for every rule of severity error on the field."""
@@ -217,9 +248,10 @@ class _Part:
         found = [(f"{self.column} is null and {self.given}", f"{name}:{code}")]
         if self.field.required:
             found.append((f"not {self.given}", f"{name}:missing_required"))
-        return found + self._range_errors()
+        return found + self.range_errors()
 
-    def _range_errors(self) -> list[tuple[str, str]]:
+    def range_errors(self) -> list[tuple[str, str]]:
+        """Give (condition, reason code) of a value out of its range."""
         name, column, found = self.field.name, self.column, list[tuple[str, str]]()
         if self.field.minimum is not None:
             found.append((f"{column} < {self.field.minimum}", f"{name}:below_minimum"))

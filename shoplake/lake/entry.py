@@ -9,7 +9,8 @@ from shoplake.store.ledger import LakeObject, SourceFile
 
 if TYPE_CHECKING:
     from shoplake.contracts import Contract
-    from shoplake.lake.batch import FileOutcome, Offered
+    from shoplake.lake.batch import FileOutcome
+    from shoplake.lake.relations import Offered
 
 
 def file_id(source: str, name: str, content_hash: str, before: str = "") -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from shoplake.store.ledger import RowLayout
+
 if TYPE_CHECKING:
     from shoplake.contracts import Contract
 
@@ -30,6 +32,19 @@ def warning_codes(contract: Contract) -> dict[str, int]:
     if bits and max(bits.values()) >= CONFLICT:
         raise ValueError(f"the contract {contract.source} has more fields and warnings than a row can flag (31)")
     return bits | {CONFLICT_CODE: CONFLICT}
+
+
+def row_layout(contract: Contract) -> RowLayout:
+    """Say what the rows hold that land under a contract; it is kept with them, for contracts gain fields."""
+    return RowLayout(tuple(f.name for f in contract.fields), repair_codes(contract) | warning_codes(contract))
+
+
+def flags_sql(was: RowLayout, now: RowLayout) -> str:
+    """Give SQL of ``_flags`` as ``now`` numbers them; codes that it does not know are left out."""
+    kept = sum(bit for code, bit in now.flags.items() if was.flags.get(code) == bit)
+    moved = [(was.flags[code], bit) for code, bit in now.flags.items() if was.flags.get(code, bit) != bit]
+    parts = [f"(_flags & {kept})", *(f"(case when _flags & {old} <> 0 then {new} else 0 end)" for old, new in moved)]
+    return f"({' | '.join(parts)})::uinteger"
 
 
 def decode(flags: int, codes: Mapping[str, int]) -> list[str]:

@@ -14,7 +14,8 @@ from shoplake.lake.objects import lake_key, lake_object_path
 from shoplake.store.ledger import LakeObject, QuarantinedRow
 
 if TYPE_CHECKING:
-    from shoplake.lake.batch import BatchOutcome, FileOutcome, Lander, Offered
+    from shoplake.lake.batch import BatchOutcome, FileOutcome, Lander
+    from shoplake.lake.relations import Offered
     from shoplake.sources.shape import Shape
 
 CHUNK_ROWS = 50_000

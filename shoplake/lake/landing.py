@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from shoplake.errors import InputError
 from shoplake.home import HomePaths, home_lock, require_home
-from shoplake.lake.batch import BatchOutcome, FileOutcome, Lander, Offered
+from shoplake.lake.batch import BatchOutcome, FileOutcome, Lander
 from shoplake.lake.entry import file_id, ledger_entry
 from shoplake.lake.held import hold_file, quarantine_rejected
 from shoplake.lake.locks import landing_lock
 from shoplake.lake.objects import lake_key
+from shoplake.lake.relations import Offered
 from shoplake.lake.restating import restated_by
 from shoplake.lake.sweeping import sweep
 from shoplake.sources.files import FoundFile, find_files
@@ -99,7 +100,8 @@ def land(
         clock: gives the time (UTC); tests bring their own.
 
     Returns:
-        One result a file, in the natural order of their names.
+        One result a file, in the natural order of their names. Files of one name land one after the other, as in calls
+        of their own: in the order in which they were given, then in that of their paths.
 
     Raises:
         InputError: no such source, or a path names nothing.
@@ -143,9 +145,8 @@ def land_inbox(settings: Settings, *, locked: bool = False) -> list[LandedFile]:
 
 
 def _clear(files: Sequence[FoundFile], results: Sequence[LandedFile]) -> None:
-    refused = {result.file for result in results if result.status == "refused"}
-    for file in files:
-        if file.logical_name not in refused:
+    for file, result in zip(files, results, strict=True):
+        if result.status != "refused":
             file.path.unlink()
 
 
@@ -372,7 +373,8 @@ def _of_one_shape(files: Iterable[Offered]) -> list[list[Offered]]:
     groups: dict[tuple[object, ...], list[Offered]] = {}
     for file in files:
         shape: Shape = file.shape
-        key: tuple[object, ...] = (shape.format, shape.compression, shape.delimiter, shape.header, shape.is_plain)
+        key: tuple[object, ...] = (shape.format, shape.compression, shape.delimiter, shape.header)
+        key += (shape.reading, bool(shape.odd))
         if shape.format == "parquet":
             key = (file.file_id,)
         groups.setdefault(key, []).append(file)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from shoplake.contracts import Contract, Field
-    from shoplake.privacy.vault import Vault
+    from shoplake.privacy.vault import People, Vault
 
 NOBODY = ""
 """The person whose key seals texts that come without an identifier."""
@@ -29,52 +29,76 @@ def protect(con: DuckDBPyConnection, contract: Contract, vault: Vault, landable:
 
     """
     con.execute(f"create or replace temp table clear_rows as {landable}")
+    return protected_rows(con, contract, vault)
+
+
+def protected_rows(con: DuckDBPyConnection, contract: Contract, vault: Vault) -> str:
+    """Give a SELECT of the temporary table ``clear_rows`` whose personal fields are protected."""
     identifiers = [f for f in contract.fields if f.personal == "identifier"]
     texts = [f for f in contract.fields if f.personal == "text"]
-    _note_people(con, vault, identifiers, has_texts=bool(texts))
+    people = _note_people(con, vault, identifiers, has_texts=bool(texts))
     joins, columns = [], []
     for number, field in enumerate(identifiers):
-        joins.append(f"left join people as p{number} on r.{quoted(field.name)}::varchar = p{number}.identifier")
+        joins.append(f"left join people as p{number} on {_held(field, identifiers)} = p{number}.identifier")
         columns.append(f"p{number}.pseudonym as {quoted(field.name)}")
     for number, field in enumerate(texts):
-        owner = identifiers[0] if identifiers else None
-        _seal_texts(con, vault, field, owner, number)
-        joins.append(
-            f"left join sealed{number} as s{number} on r._file_id = s{number}._file_id and r._line = s{number}._line"
-        )
+        _seal_texts(con, vault, people, field, identifiers, number)
+        joins.append(f"left join sealed{number} as s{number} on r.rowid = s{number}.place")
         columns.append(f"s{number}.sealed as {quoted(field.name)}")
     return f"select r.* replace ({', '.join(columns)}) from clear_rows as r {' '.join(joins)}"
 
 
-def _note_people(con: DuckDBPyConnection, vault: Vault, identifiers: list[Field], *, has_texts: bool) -> None:
+def forget_clear(con: DuckDBPyConnection, contract: Contract) -> None:
+    """Drop what `protect` and `protected_rows` hold in memory: the clear rows, and whose pseudonym is whose."""
+    sealed = (f"sealed{number}" for number in range(len(contract.fields)))
+    con.execute("; ".join(f"drop table if exists {name}" for name in ("clear_rows", "people", *sealed)))
+
+
+def _are_whole(identifiers: list[Field]) -> bool:
+    return all(field.type == "integer" for field in identifiers)
+
+
+def _held(field: Field, identifiers: list[Field]) -> str:
+    """Give an identifier in the type that ``people`` has it in: whole numbers join faster than text."""
+    column = f"r.{quoted(field.name)}"
+    return column if _are_whole(identifiers) else f"{column}::varchar"
+
+
+def _note_people(con: DuckDBPyConnection, vault: Vault, identifiers: list[Field], *, has_texts: bool) -> People:
+    """Fill the temporary table ``people``: identifier, in the type that the rows hold it in, and pseudonym."""
     import pyarrow as pa
 
     found: set[str] = {NOBODY} if has_texts else set()
     for field in identifiers:
         query = f"select distinct {quoted(field.name)}::varchar from clear_rows where {quoted(field.name)} is not null"
         found |= {row[0] for row in con.execute(query).fetchall()}
-    known = vault.pseudonyms(found)
+    known = vault.people(found)
     # Not `people`: a table of that name, left by an earlier batch, would be read in its place.
     noted = pa.table(  # noqa: F841 - read by name
-        {"identifier": pa.array(known.keys(), pa.string()), "pseudonym": pa.array(known.values(), pa.string())}
-    )
-    con.execute("create or replace temp table people as select * from noted")
-
-
-def _seal_texts(con: DuckDBPyConnection, vault: Vault, field: Field, owner: Field | None, number: int) -> None:
-    import pyarrow as pa
-
-    whose = f"coalesce({quoted(owner.name)}::varchar, '{NOBODY}')" if owner else f"'{NOBODY}'"
-    rows = con.execute(
-        f"select r._file_id, r._line, p.pseudonym, r.{quoted(field.name)} from clear_rows as r "
-        f"inner join people as p on {whose} = p.identifier where r.{quoted(field.name)} is not null"
-    ).fetchall()
-    sealed = vault.encrypt_texts([(pseudonym, clear) for _, _, pseudonym, clear in rows])
-    chunk = pa.table(  # noqa: F841 - read by name
         {
-            "_file_id": pa.array([row[0] for row in rows], pa.string()),
-            "_line": pa.array([row[1] for row in rows], pa.int64()),
-            "sealed": pa.array(sealed, pa.string()),
+            "identifier": pa.array(known.pseudonyms.keys(), pa.string()),
+            "pseudonym": pa.array(known.pseudonyms.values(), pa.string()),
         }
     )
+    identifier = "try_cast(identifier as bigint)" if _are_whole(identifiers) else "identifier"
+    con.execute(f"create or replace temp table people as select {identifier} as identifier, pseudonym from noted")
+    return known
+
+
+def _seal_texts(
+    con: DuckDBPyConnection, vault: Vault, people: People, field: Field, identifiers: list[Field], number: int
+) -> None:
+    """Fill the temporary table ``sealed<number>``: the place of a row in ``clear_rows`` and its text, sealed."""
+    import pyarrow as pa
+
+    nobody = people.pseudonyms[NOBODY]
+    join = f"left join people as p on {_held(identifiers[0], identifiers)} = p.identifier" if identifiers else ""
+    whose = "p.pseudonym" if identifiers else "null"
+    rows = con.execute(
+        f"select r.rowid as place, coalesce({whose}, '{nobody}') as person, r.{quoted(field.name)} as clear "
+        f"from clear_rows as r {join} where r.{quoted(field.name)} is not null"
+    ).to_arrow_table()
+    texts = list(zip(rows["person"].to_pylist(), rows["clear"].to_pylist(), strict=True))
+    sealed = vault.encrypt_texts(texts, people)
+    chunk = pa.table({"place": rows["place"], "sealed": pa.array(sealed, pa.string())})  # noqa: F841 - read by name
     con.execute(f"create or replace temp table sealed{number} as select * from chunk")

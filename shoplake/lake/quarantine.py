@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from shoplake.errors import InputError, NotFoundError
 from shoplake.home import HomePaths, home_lock, require_home
 from shoplake.keys.duckdb_session import add_parquet_key, parquet_options, text
-from shoplake.lake.batch import FileOutcome, Lander, Offered
+from shoplake.keys.rereading import rereads
+from shoplake.lake.batch import FileOutcome, Lander
 from shoplake.lake.objects import lake_key, lake_object_path
+from shoplake.lake.relations import Offered
 from shoplake.lake.restating import restated_by
 from shoplake.lake.scan import scan_objects_sql
 from shoplake.sources.lexers import TextRows, cut_csv, cut_json
@@ -63,6 +65,7 @@ class _Line:
     layout: dict[str, Any]
 
 
+@rereads
 def list_rows(
     settings: Settings, source: str | None = None, *, status: str | None = "open", limit: int | None = None
 ) -> list[HeldRow]:
@@ -72,6 +75,7 @@ def list_rows(
         return [_held(row, names) for row in room.ledger.quarantined(source=source, status=status, limit=limit)]
 
 
+@rereads
 def show_rows(settings: Settings, ids: Collection[int]) -> list[HeldRow]:
     """Show quarantined rows with the line as it came.
 
@@ -307,7 +311,7 @@ def _salt(lines: Sequence[_Line]) -> str:
 
 def _shape_of(lines: Sequence[_Line]) -> Shape:
     layout = lines[0].layout
-    return Shape(Path(), layout["format"], "none", "utf-8", "", 0, len(lines), is_plain=False)
+    return Shape(Path(), layout["format"], "none", "utf-8", "", 0, len(lines))
 
 
 def _cut(lines: Sequence[_Line], names: Sequence[str]) -> Iterator[TextRows]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from shoplake.home import HomePaths
 from shoplake.keys.duckdb_session import add_parquet_key, scan_sql, text
+from shoplake.lake.flags import flags_sql, row_layout
 from shoplake.lake.objects import lake_key, lake_object_path
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from shoplake.contracts import Contract
     from shoplake.keys.keyring import Keyring
     from shoplake.settings import Settings
-    from shoplake.store.ledger import ActiveFile, LakeObject, LedgerSnapshot
+    from shoplake.store.ledger import ActiveFile, LakeObject, LedgerSnapshot, RowLayout
 
 
 def lake_scan_sql(
@@ -67,13 +68,26 @@ def scan_objects_sql(
     *,
     settings: Settings,
 ) -> str:
-    """Give the SELECT of all rows in some lake objects of a source."""
-    files: dict[str, list[Path]] = {}
+    """Give the SELECT of all rows in some lake objects of a source, as rows of today's contract.
+
+    A field that the contract has gained since a row landed is null in it.
+    """
+    alike: dict[tuple[tuple[str, str], ...], dict[str, list[Path]]] = {(): {}}
+    layout = row_layout(contract)
     for o in objects:
         key = add_parquet_key(con, keyring.get(lake_key(o.source), o.key_version))
         place = lake_object_path(HomePaths(settings.home), o.source, o.kind, o.name, o.key_version)
-        files.setdefault(key, []).append(place)
-    return scan_sql(files, contract.lake_columns())
+        computed = _computed(contract, o.layout or layout, layout)
+        alike.setdefault(tuple(computed.items()), {}).setdefault(key, []).append(place)
+    columns = contract.lake_columns()
+    scans = [scan_sql(files, columns, dict(computed)) for computed, files in alike.items() if files]
+    return " union all ".join(scans) or scan_sql({}, columns)
+
+
+def _computed(contract: Contract, was: RowLayout, now: RowLayout) -> dict[str, str]:
+    """Give SQL of the columns that rows of an earlier contract hold otherwise, or not at all."""
+    missing = {f.name: f"null::{f.lake_type}" for f in contract.fields if f.name not in was.fields}
+    return missing if was.flags == now.flags else missing | {"_flags": flags_sql(was, now)}
 
 
 def repeaters(contract: Contract, files: Sequence[ActiveFile]) -> frozenset[str]:

@@ -6,12 +6,15 @@ import datetime as dt
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from shoplake.keys.rereading import rereads
+
 if TYPE_CHECKING:
     from shoplake.contracts import Contract
     from shoplake.settings import Settings
     from shoplake.store.ledger import SourceFile
 
 
+@rereads
 def status(settings: Settings, *, now: dt.datetime | None = None) -> dict[str, Any]:
     """Describe the home: sources with their freshness, the release, runs, restatements, files that wait.
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from platformdirs import user_cache_path
+
 from shoplake.errors import BuildError
+from shoplake.files import durable_write
 from shoplake.pipeline.manifest import AuditCounts
 from shoplake.pipeline.models import ModelGraph
 
@@ -97,7 +102,8 @@ _parsed: dict[str, Project] = {}
 
 
 def _parse(variables: str, folder: str) -> Project:
-    result = _invoke(["parse", "--vars", variables], folder)
+    with _parsed_before(Path(folder) / "target" / "partial_parse.msgpack"):
+        result = _invoke(["parse", "--vars", variables], folder)
     manifest = result.result
     checksums = sorted(
         node.checksum.checksum
@@ -106,6 +112,29 @@ def _parse(variables: str, folder: str) -> Project:
     )
     digest = hashlib.sha256("".join([variables, *checksums]).encode()).hexdigest()
     return Project(ModelGraph.from_dbt(manifest), manifest, digest[:16])
+
+
+@contextmanager
+def _parsed_before(file: Path) -> Iterator[None]:
+    """Lend dbt what any home's parse of this installation gave: it compares checksums and reads only what changed.
+
+    A home's first run is four seconds shorter by it. The file holds the models alone.
+    """
+    from shoplake import __version__
+
+    place = hashlib.sha256(str(PROJECT).encode()).hexdigest()[:12]
+    kept = user_cache_path("shoplake") / f"models-{__version__}-{place}.msgpack"
+    try:
+        if kept.is_file() and not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            shutil.copyfile(kept, file)
+    except OSError:
+        file.unlink(missing_ok=True)
+    yield
+    with suppress(OSError):  # a cache that cannot be written is only slower
+        if not kept.is_file() or not filecmp.cmp(kept, file, shallow=False):
+            kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            durable_write(kept, file.read_bytes())
 
 
 def build(workspace: Workspace, project: Project, models: Sequence[str]) -> BuildOutcome:
@@ -211,3 +240,17 @@ def _quiet_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+def main() -> None:
+    """Parse the models once for all homes of this installation."""
+    from tempfile import TemporaryDirectory
+
+    from shoplake.settings import load_settings
+
+    with TemporaryDirectory() as folder:
+        parse(load_settings(Path(folder)))
+
+
+if __name__ == "__main__":
+    main()

@@ -60,6 +60,11 @@ class Plan:
     settled_through: dt.date | None
     """Days up to here are kept in month partitions."""
 
+    def settles(self, table: str) -> bool:
+        """Say whether any touched day of a table is kept in a month partition."""
+        limit = self.settled_through
+        return limit is not None and any(day <= limit for day in self.touched.get(table, NO_DAYS))
+
     def rebuilds(self, label: str, table: str) -> bool:
         """Say whether the partition of that label is made anew."""
         from shoplake.pipeline.manifest import days_of_label

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import shutil
 from collections.abc import Iterable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,14 +105,26 @@ def _place(
     version = workspace.keyring.current(model.database).version
     if known is not None and known.content == content and known.key_version == version:
         return known
-    names = []
+    names, stem = [], _free_stem(workspace, f"{model.database}/{model.name}/{label}-{content}-k{version}")
     for number, file in enumerate(files):
-        suffix = f"-{number}" if number else ""
-        name = f"{model.database}/{model.name}/{label}-{content}-k{version}{suffix}.parquet"
+        name = f"{stem}{f'-{number}' if number else ''}.parquet"
         durable_rename(file, HomePaths(workspace.settings.home).partitions / name, is_last=False)
         names.append(name)
     end = max(ends).isoformat() if ends else None
     return Partition(label, content, rows, tuple(names), version, end)
+
+
+def _free_stem(workspace: Workspace, stem: str) -> str:
+    """Leave a name to an earlier release that holds it while the served one does not: the content came back.
+
+    So each file belongs to releases that follow one another, and can go with the last of them.
+    """
+    root, found = HomePaths(workspace.settings.home).partitions, stem
+    for number in count(2):
+        if f"{found}.parquet" in workspace.served_files or not (root / f"{found}.parquet").exists():
+            break
+        found = f"{stem}-again{number}"
+    return found
 
 
 def content_name(model: Model, rows: int, total: int) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shoplake.errors import HomeError, NotFoundError
+from shoplake.home import HomePaths, require_home
 from shoplake.pipeline.manifest import Manifest, Partition, Table, decode, encode
 
 if TYPE_CHECKING:
@@ -27,13 +30,17 @@ def current(settings: Settings) -> Manifest | None:
         HomeError: the home has not been made.
 
     """
-    from shoplake.home import HomePaths, require_home
-
     require_home(settings)
-    pointer = HomePaths(settings.home).pointer
-    if not pointer.exists():
-        return None
-    return load(settings, pointer.read_text(encoding="ascii").strip())
+    pointer, seen = HomePaths(settings.home).pointer, ""
+    while pointer.exists():
+        release_id = pointer.read_text(encoding="ascii").strip()
+        try:
+            return load(settings, release_id)
+        except NotFoundError:
+            if release_id == seen:
+                raise
+            seen = release_id  # A run may have moved the pointer, and pruned the release, since it was read.
+    return None
 
 
 def load(settings: Settings, release_id: str) -> Manifest:
@@ -46,16 +53,14 @@ def load(settings: Settings, release_id: str) -> Manifest:
     """
     import msgspec
 
-    from shoplake.home import require_home
-
     require_home(settings)
     file = _manifest_path(settings, release_id)
-    if not file.is_file():
-        raise NotFoundError(
-            f"There is no release {release_id!r}.", hint="`shoplake releases list` shows those that are kept."
-        )
     try:
         return decode(file.read_bytes())
+    except FileNotFoundError as error:
+        raise NotFoundError(
+            f"There is no release {release_id!r}.", hint="`shoplake releases list` shows those that are kept."
+        ) from error
     except msgspec.DecodeError as error:
         raise HomeError(
             f"The manifest of release {release_id} is damaged: {error}",
@@ -70,10 +75,20 @@ def list_ids(settings: Settings) -> list[str]:
         HomeError: the home has not been made.
 
     """
-    from shoplake.home import HomePaths, require_home
-
     require_home(settings)
     return sorted((p.stem for p in HomePaths(settings.home).manifests.glob("*.json")), reverse=True)
+
+
+def kept(settings: Settings) -> Iterator[Manifest]:
+    """Give the manifests of all kept releases, newest first, without those that are pruned meanwhile.
+
+    Raises:
+        HomeError: the home has not been made, or a manifest is damaged.
+
+    """
+    for release_id in list_ids(settings):
+        with suppress(NotFoundError):
+            yield load(settings, release_id)
 
 
 def required(settings: Settings, release_id: str | None) -> Manifest:
@@ -94,7 +109,6 @@ def required(settings: Settings, release_id: str | None) -> Manifest:
 def save(settings: Settings, manifest: Manifest) -> None:
     """Write the manifest, then move the pointer to it; a crash between leaves the old release served."""
     from shoplake.files import durable_write
-    from shoplake.home import HomePaths
 
     durable_write(_manifest_path(settings, manifest.release_id), encode(manifest))
     durable_write(HomePaths(settings.home).pointer, manifest.release_id.encode("ascii"))
@@ -120,8 +134,6 @@ def files_in(manifests: Iterable[Manifest]) -> set[str]:
 
 def sweep(settings: Settings) -> int:
     """Remove partition files that no kept release uses; give their number."""
-    from shoplake.home import HomePaths
-
     root = HomePaths(settings.home).partitions
     used = files_in(load(settings, release_id) for release_id in list_ids(settings))
     removed = 0
@@ -146,10 +158,35 @@ def prune(settings: Settings, *, keep: int) -> tuple[list[str], int]:
     return doomed, sweep(settings)
 
 
+def expire(settings: Settings, *, days: int, now: dt.datetime) -> list[str]:
+    """Forget the releases that newer ones replaced more than ``days`` days ago (0: none); give their ids.
+
+    Reads only the manifests that go, the oldest that stays and the current one: publishing never takes up a file that
+    only an earlier release holds, so what the oldest kept release lacks of an older one, no later release has.
+    """
+    served, ids = current(settings), list_ids(settings)
+    if not days or served is None:
+        return []
+    limit = now - dt.timedelta(days=days)
+    gone = [old for new, old in pairwise(ids) if _made_at(new) < limit and old != served.release_id]
+    if not gone:
+        return []
+    oldest_kept = min(set(ids) - set(gone))
+    free = files_in(load(settings, release_id) for release_id in gone)
+    free -= files_in([served, load(settings, oldest_kept)])
+    for release_id in reversed(gone):
+        _manifest_path(settings, release_id).unlink()
+    for file in free:
+        (HomePaths(settings.home).partitions / file).unlink(missing_ok=True)
+    return gone
+
+
+def _made_at(release_id: str) -> dt.datetime:
+    return dt.datetime.strptime(release_id.partition("-")[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=dt.UTC)
+
+
 def partition_files(settings: Settings, partitions: Iterable[Partition]) -> dict[int, list[Path]]:
     """Group the absolute paths of partition files by the key version that they are encrypted under."""
-    from shoplake.home import HomePaths
-
     root = HomePaths(settings.home).partitions
     grouped: dict[int, list[Path]] = {}
     for partition in partitions:
@@ -170,8 +207,6 @@ def changed_tables(before: Mapping[str, Table], after: Mapping[str, Table]) -> d
 
 
 def _manifest_path(settings: Settings, release_id: str) -> Path:
-    from shoplake.home import HomePaths
-
     if not release_id or set(release_id) - set("0123456789TZabcdef-"):
         raise NotFoundError(
             f"{release_id!r} is not a release id.", hint="`shoplake releases list` shows those that are kept."

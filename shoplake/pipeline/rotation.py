@@ -18,6 +18,7 @@ from shoplake.errors import LockedError
 from shoplake.files import durable_rename
 from shoplake.home import HomePaths, home_lock, require_home
 from shoplake.keys.keyring import Keyring
+from shoplake.keys.rereading import rereads
 from shoplake.lake.locks import landing_lock, spool_lock
 from shoplake.pipeline import releases
 
@@ -93,6 +94,7 @@ def _no_stream_landing(settings: Settings) -> Iterator[None]:
         yield
 
 
+@rereads
 def key_status(settings: Settings) -> list[dict[str, Any]]:
     """List each data key with its versions and the number of files under each."""
     from shoplake.lake.objects import lake_key
@@ -105,10 +107,9 @@ def key_status(settings: Settings) -> list[dict[str, Any]]:
     store = open_store(settings, keyring)
     files.update((lake_key(o.source), o.key_version) for o in Ledger(store).objects())
     store.close()
-    manifests = [releases.load(settings, release_id) for release_id in releases.list_ids(settings)]
     seen = {
         (table.database, partition.key_version, file)
-        for manifest in manifests
+        for manifest in releases.kept(settings)
         for table in manifest.tables.values()
         for partition in table.partitions
         for file in partition.files
@@ -129,6 +130,7 @@ def key_status(settings: Settings) -> list[dict[str, Any]]:
 def _store_and_lake(settings: Settings, keyring: Keyring) -> tuple[int, int]:
     from shoplake.keys.duckdb_session import connect
     from shoplake.lake.objects import lake_key
+    from shoplake.lake.sweeping import sweep
     from shoplake.privacy.vault import reseal
     from shoplake.store.engine import open_store
     from shoplake.store.ledger import Ledger
@@ -140,6 +142,10 @@ def _store_and_lake(settings: Settings, keyring: Keyring) -> tuple[int, int]:
         old = [o for o in ledger.objects() if o.key_version != keyring.current(lake_key(o.source)).version]
         for lake_object in old:
             _encrypt_object(settings, keyring, con, ledger, lake_object)
+        # Old objects go all at once and last: who began to read them then needs to begin again at most once.
+        for source in {o.source for o in ledger.objects()}:
+            with landing_lock(settings, source):
+                sweep(settings, ledger, source)
     finally:
         con.close()
         store.close()
@@ -157,7 +163,6 @@ def _encrypt_object(
     old, new = lake_object_path(*place, lake_object.key_version), lake_object_path(*place, version)
     _encrypt_file(con, keyring, key, (lake_object.key_version, version), old, new)
     ledger.set_key_version(lake_object.name, version, new.stat().st_size)
-    old.unlink()
 
 
 def _encrypt_file(

@@ -133,6 +133,7 @@ def _release(
         with _timed(report, "publish", on_step) as step:
             manifest = _manifest(workspace, project, outcome, ledger, last)
             releases.save(settings, manifest)
+            releases.expire(settings, days=settings.release_retention_days, now=manifest.created_at)
             step["rows"] = sum(manifest.changed.values())
         report.release, report.published = manifest.release_id, True
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -27,8 +28,9 @@ create table plan.touched_days (table_name varchar, day date);
 create table plan.watermarks (source varchar, watermark timestamp);
 create table plan.horizon (first_day date, last_day date);
 create table plan.settled (settled_through date);
-create table plan.targets
-    (table_name varchar, folder varchar, copy_options varchar, read_options varchar, context_sql varchar);
+create table plan.targets (
+    table_name varchar, folder varchar, copy_options varchar, read_options varchar, context_sql varchar, settles boolean
+);
 """
 
 
@@ -70,6 +72,14 @@ class Workspace:
             self._show_lake(con)
             self._show_tables(con)
             self._con = con
+
+    @cached_property
+    def served_files(self) -> frozenset[str]:
+        """Name the partition files of the release that is served."""
+        from shoplake.pipeline.releases import current, files_in
+
+        served = current(self.settings)
+        return frozenset(files_in([served] if served else []))
 
     def folder_of(self, model: str) -> Path:
         """Give the folder that a model's new partitions are written to."""
@@ -125,6 +135,7 @@ class Workspace:
                 self.copy_options(con, model.database),
                 f"encryption_config = {{footer_key: '{key}'}}",
                 context,
+                self.plan.settles(model.name),
             )
             _insert(con, "plan.targets", [row])
             con.execute(f'create view "{model.database}"."{model.name}" as {context}')

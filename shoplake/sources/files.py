@@ -22,10 +22,11 @@ class FoundFile:
 
 
 def find_files(paths: Iterable[str | Path]) -> list[FoundFile]:
-    """List the files that ``paths`` name, in natural order, each once.
+    """List the files that ``paths`` name, in natural order of their names, each once.
 
     A file inside a named folder is known by its path below that folder, any other by its own name; an ending that
-    only says how it is compressed is no part of the name. Hidden files are left out of folders.
+    only says how it is compressed is no part of the name. Hidden files are left out of folders. Files of one name come
+    in the order in which they were given, then in the natural order of their paths: a later one restates an earlier.
 
     Raises:
         InputError: a path names nothing.
@@ -33,7 +34,7 @@ def find_files(paths: Iterable[str | Path]) -> list[FoundFile]:
     """
     found: dict[Path, str] = {}
     for given in paths:
-        for path, name in _expand(str(given)):
+        for path, name in sorted(_expand(str(given)), key=lambda item: natural_key(item[0].as_posix())):
             found.setdefault(path.absolute(), name)
     files = [FoundFile(path, logical_name(name)) for path, name in found.items()]
     return sorted(files, key=lambda file: natural_key(file.logical_name))

@@ -62,19 +62,28 @@ def cut_csv(raw: str, delimiter: str, header: Sequence[str], names: Sequence[str
 
 def cut_json(raw: str, names: Sequence[str]) -> TextRows:
     """Cut one JSON object."""
-    return next(_lex_json(iter([(0, *_readable(raw))]), names))
+    return next(cut_json_lines(iter([(0, *readable(raw))]), names))
 
 
 def lex(shape: Shape, names: Sequence[str]) -> Iterator[TextRows]:
     """Cut a CSV or JSON Lines file into rows of the named fields, some ten thousand at a time."""
     lines = _lines(shape)
-    return _lex_json(lines, names) if shape.format == "jsonl" else _lex_csv(lines, shape, names)
+    if shape.format == "jsonl":
+        return cut_json_lines(lines, names)
+    next(lines, None)  # the header
+    return _lex_csv(lines, shape, names)
+
+
+def lex_odd(shape: Shape, names: Sequence[str]) -> Iterator[TextRows]:
+    """Cut the odd lines of a typed CSV file; each is a row of its own."""
+    lines = ((number, *readable(line.decode("utf-8", KEEP_BYTES))) for number, line in shape.odd)
+    return _lex_csv(lines, shape, names)
 
 
 def lex_lines(lines: Iterable[bytes], names: Sequence[str]) -> Iterator[TextRows]:
     """Cut JSON objects that are in memory, one an item, as those of a file are cut; they are numbered from 1."""
-    texts = (_readable(line.decode("utf-8", KEEP_BYTES)) for line in lines)
-    return _lex_json(((number, *text) for number, text in enumerate(texts, start=1)), names)
+    texts = (readable(line.decode("utf-8", KEEP_BYTES)) for line in lines)
+    return cut_json_lines(((number, *text) for number, text in enumerate(texts, start=1)), names)
 
 
 def _lines(shape: Shape) -> Iterator[tuple[int, str, str | None]]:
@@ -93,11 +102,11 @@ def _lines(shape: Shape) -> Iterator[tuple[int, str, str | None]]:
             rest = parts.pop() + held
             for part in parts:
                 number += 1
-                yield number, *_readable(part)
+                yield number, *readable(part)
             if not block:
                 break
         if rest:
-            yield number + 1, *_readable(rest)
+            yield number + 1, *readable(rest)
 
 
 def _keep_bytes(error: UnicodeError) -> tuple[str, int]:
@@ -110,7 +119,8 @@ def _keep_bytes(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(KEEP_BYTES, _keep_bytes)
 
 
-def _readable(line: str) -> tuple[str, str | None]:
+def readable(line: str) -> tuple[str, str | None]:
+    """Give a line as it can be stored, and why it cannot be used, if so."""
     if len(line) > LONGEST_LINE:
         return _clean(line), "line_too_long"
     if "\0" in line:
@@ -134,7 +144,6 @@ def _lex_csv(lines: Iterator[tuple[int, str, str | None]], shape: Shape, names: 
     width, places = len(shape.header), [shape.columns.get(name) for name in names]
     found, blank = TextRows.empty(len(names)), list[str | None]([None] * len(names))
     source = _Pushback(lines)
-    next(source, None)  # the header
     for number, line, broken in source:
         if not line.strip():
             continue
@@ -203,7 +212,8 @@ class _NumberText(str):
 KINDS = {str: "s", _NumberText: "n", int: "n", bool: "b", type(None): "-", dict: "o", list: "o"}
 
 
-def _lex_json(lines: Iterator[tuple[int, str, str | None]], names: Sequence[str]) -> Iterator[TextRows]:
+def cut_json_lines(lines: Iterator[tuple[int, str, str | None]], names: Sequence[str]) -> Iterator[TextRows]:
+    """Cut lines, each given as (number, text, why it cannot be used), into rows of the named fields."""
     import msgspec
 
     # An int is exact in Python however long it is; anything with a point or an exponent stays text.

@@ -1,4 +1,8 @@
-"""Looks at a file before anything is made of it: what it is, by its bytes and not by its name."""
+"""Looks at a file before anything is made of it: what it is, by its bytes and not by its name.
+
+One pass hashes the file and sorts its lines into plain and odd ones (`shoplake.sources.plain`). Only a CSV file with
+too many odd lines is read once more, to say whether its lines may be cut as text.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol
 
+from shoplake.sources.plain import BLOCK, LineFilter
+
 Format = Literal["csv", "jsonl", "parquet"]
-BLOCK = 8 << 20
+Compression = Literal["none", "gzip", "zstd"]
+Reading = Literal["typed", "text", "careful"]
 HEAD = 1 << 16
 GZIP, ZSTD, PARQUET = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"PAR1"
 BOM = b"\xef\xbb\xbf"
@@ -44,16 +51,18 @@ class Shape:
 
     path: Path
     format: Format
-    compression: Literal["none", "gzip", "zstd"]
+    compression: Compression
     encoding: str
     content_hash: str
     """SHA-256 of the uncompressed content."""
     size: int
     """Uncompressed bytes."""
     rows: int
-    """Rows of a plain file: its lines less the header."""
-    is_plain: bool
-    """Each row is one line of well-formed UTF-8 with the same ending: DuckDB may read it."""
+    """Lines of a CSV file less the header; rows of a Parquet file once it has been opened."""
+    reading: Reading = "careful"
+    """How the lines that are not odd may be read: each value as its type is written, or as text, or by no short cut."""
+    odd: tuple[tuple[int, bytes], ...] = ()
+    """(number, bytes) of the odd lines, which the careful reader gets."""
     has_quotes: bool = False
     delimiter: str = ","
     header: tuple[str, ...] = ()
@@ -71,23 +80,73 @@ def look(path: Path, contract: NamedFields) -> Shape:
         Refused: it is empty, binary, cut off, in another format, or has no header that fits.
 
     """
+    compression = _compression(path)
+    scan = _Scan(contract)
+    for block in _blocks(path, compression):
+        scan.add(block)
+    if scan.size == 0:
+        raise Refused("the file is empty (0 bytes)")
+    layout = scan.finish()
+    seen: dict[str, Any] = {
+        "path": path,
+        "compression": compression,
+        "content_hash": scan.hash.hexdigest(),
+        "size": scan.size,
+    }
+    if layout.format == "parquet":
+        if compression != "none":
+            raise Refused("a compressed Parquet file cannot be read: Parquet compresses itself")
+        return Shape(format="parquet", encoding="binary", rows=0, reading="text", **seen)
+    if layout.format == "jsonl":
+        return Shape(format="jsonl", encoding=layout.encoding, rows=scan.lines, **seen)
+    lines = layout.filter
+    reading: Reading = "typed"
+    if lines is not None and lines.has_failed:
+        reading, lines = "text", _sort_as_text(path, compression, lines, layout)
+    odd = tuple(lines.odd) if lines is not None else ()
+    if lines is None or lines.has_failed:
+        reading, odd = "careful", ()
+    return Shape(
+        format="csv",
+        encoding=layout.encoding,
+        rows=max(scan.lines - 1, 0),
+        reading=reading,
+        odd=odd,
+        has_quotes=scan.has_quotes,
+        delimiter=layout.delimiter,
+        header=layout.header,
+        columns=layout.columns,
+        unknown=layout.unknown,
+        **seen,
+    )
+
+
+def _compression(path: Path) -> Compression:
     with path.open("rb") as file:
         head = file.read(len(ZSTD))
     if not head:
         raise Refused("the file is empty (0 bytes)")
-    compression: Literal["none", "gzip", "zstd"] = "none"
     if head.startswith(GZIP):
-        compression = "gzip"
-    elif head.startswith(ZSTD):
-        compression = "zstd"
-    scan = _Scan()
+        return "gzip"
+    return "zstd" if head.startswith(ZSTD) else "none"
+
+
+def _blocks(path: Path, compression: Compression) -> Iterator[bytes]:
     try:
         with opened(path, compression) as stream:
             while block := stream.read(BLOCK):
-                scan.add(block)
+                yield block
     except (OSError, EOFError, zlib.error) as error:
         raise Refused(f"the {compression} file is damaged or cut off") from error
-    return _shape(path, compression, scan, contract)
+
+
+def _sort_as_text(path: Path, compression: Compression, typed: LineFilter, layout: _Layout) -> LineFilter:
+    """Sort the lines again, into those that any text cuts into the right number of values and others."""
+    lines = LineFilter.of([None] * len(layout.header), layout.delimiter, typed.ending.decode())
+    for block in _blocks(path, compression):
+        lines.add(block)
+    lines.finish()
+    return lines
 
 
 @contextmanager
@@ -109,67 +168,63 @@ def opened(path: Path, compression: str) -> Iterator[IO[bytes]]:
             yield stream
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """How a file is cut, by its first bytes."""
+
+    format: Format
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    header: tuple[str, ...] = ()
+    columns: Mapping[str, int] = field(default_factory=dict)
+    unknown: tuple[str, ...] = ()
+    filter: LineFilter | None = None
+
+
 class _Scan:
     """What one pass over the content tells."""
 
-    def __init__(self) -> None:
-        self.hash, self.size, self.head = hashlib.sha256(), 0, b""
-        self.newlines = self.returns = self.pairs = self.quotes = 0
-        self.has_nul, self.is_utf8, self.has_blank_line = False, True, False
-        self.last, self._rest = b"", b""
+    def __init__(self, contract: NamedFields) -> None:
+        self.contract = contract
+        self.hash, self.size, self.head, self.newlines = hashlib.sha256(), 0, b"", 0
+        self.has_quotes, self.last = False, b""
+        self.layout: _Layout | None = None
 
     def add(self, block: bytes) -> None:
         self.hash.update(block)
         self.size += len(block)
-        if len(self.head) < HEAD:
-            self.head += block[: HEAD - len(self.head)]
-        joined = self.last[-1:] + block
         self.newlines += block.count(b"\n")
-        if b"\r" in block or self.last.endswith(b"\r"):
-            self.returns += block.count(b"\r")
-            self.pairs += joined.count(b"\r\n")
-        self.has_blank_line |= b"\n\n" in joined or b"\n\r\n" in joined
-        self.quotes += block.count(b'"')
-        self.has_nul |= b"\0" in block
-        if self.is_utf8 and not (block.isascii() and not self._rest):
-            self._decode(block)
-        self.last = (self.last + block)[-2:]
+        self.has_quotes = self.has_quotes or b'"' in block
+        self.last = block[-1:]
+        if self.layout is None:
+            self.head += block
+            if len(self.head) >= HEAD:
+                self._begin()
+        elif self.layout.filter is not None:
+            self.layout.filter.add(block)
 
-    def _decode(self, block: bytes) -> None:
-        data = self._rest + block
-        try:
-            data.decode("utf-8")
-            self._rest = b""
-        except UnicodeDecodeError as error:
-            # A character may be cut by the end of the block: it is finished by the next one.
-            is_cut = error.reason == "unexpected end of data" and len(data) - error.start < 4  # noqa: PLR2004
-            self._rest = data[error.start :] if is_cut else b""
-            self.is_utf8 = is_cut
+    def finish(self) -> _Layout:
+        layout = self.layout or self._begin()
+        if layout.filter is not None:
+            layout.filter.finish()
+        return layout
+
+    def _begin(self) -> _Layout:
+        """Decide what the file is; the lines of a CSV file go to its filter from now on."""
+        self.layout = _layout(self.head, self.contract)
+        if self.layout.filter is not None:
+            self.layout.filter.add(self.head)
+        return self.layout
 
     @property
     def lines(self) -> int:
-        return self.newlines + (0 if self.last.endswith(b"\n") else 1)
-
-    @property
-    def is_plain(self) -> bool:
-        whole = self.is_utf8 and not self._rest and not self.has_nul and not self.has_blank_line
-        return whole and (self.returns == 0 or self.returns == self.pairs == self.newlines)
+        return self.newlines + (0 if self.last == b"\n" else 1)
 
 
-def _shape(path: Path, compression: Literal["none", "gzip", "zstd"], scan: _Scan, contract: NamedFields) -> Shape:
-    head = scan.head
-    common: dict[str, Any] = {
-        "path": path,
-        "compression": compression,
-        "content_hash": scan.hash.hexdigest(),
-        "size": scan.size,
-    }
-    if scan.size == 0:
-        raise Refused("the file is empty (0 bytes)")
+def _layout(begin: bytes, contract: NamedFields) -> _Layout:
+    head = begin[:HEAD]
     if head.startswith(PARQUET):
-        if compression != "none":
-            raise Refused("a compressed Parquet file cannot be read: Parquet compresses itself")
-        return Shape(format="parquet", encoding="binary", rows=0, is_plain=True, **common)
+        return _Layout("parquet")
     encoding = UTF16.get(head[:2]) or "utf-8"
     text = head.decode(encoding, errors="replace").removeprefix("\ufeff")
     if encoding == "utf-8" and _is_binary(head):
@@ -177,21 +232,26 @@ def _shape(path: Path, compression: Literal["none", "gzip", "zstd"], scan: _Scan
     if text.lstrip().startswith("["):
         raise Refused("the file is one JSON array; JSON Lines (one object a line) are expected")
     if text.lstrip().startswith("{"):
-        return Shape(format="jsonl", encoding=encoding, rows=scan.lines, is_plain=False, **common)
+        return _Layout("jsonl", encoding)
     delimiter, header = _header(text, contract)
     columns, unknown = _match(header, contract)
-    return Shape(
-        format="csv",
-        encoding=encoding,
-        rows=max(scan.lines - 1, 0),
-        is_plain=scan.is_plain and encoding == "utf-8",
-        has_quotes=scan.quotes > 0,
-        delimiter=delimiter,
-        header=header,
-        columns=columns,
-        unknown=unknown,
-        **common,
-    )
+    lines = _filter(begin, contract, delimiter, header) if encoding == "utf-8" else None
+    return _Layout("csv", encoding, delimiter, header, columns, unknown, lines)
+
+
+def _filter(begin: bytes, contract: NamedFields, delimiter: str, header: tuple[str, ...]) -> LineFilter | None:
+    """Make the filter of a file whose header is a line of its own."""
+    first, ending, _ = begin[:HEAD].partition(b"\n")
+    line = first.removesuffix(b"\r")
+    if not ending or b"\r" in line or b"\0" in line:
+        return None
+    return LineFilter.of(fields_of(header, contract), delimiter, "\r\n" if line != first else "\n")
+
+
+def fields_of(header: tuple[str, ...], contract: NamedFields) -> list[Any]:
+    """Give the contract's field of each column; None for one that it does not know."""
+    known = {field.name: field for field in contract.fields}
+    return [known.get(_normal(name)) for name in header]
 
 
 def _is_binary(head: bytes) -> bool:

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from shoplake.settings import Settings
 
 KEY_NAME = "store"
+URL_HINT = "For example postgresql://shoplake@db.example/shoplake?passfile=/etc/shoplake/pgpass"
 BUSY_MILLISECONDS = 30_000
+WRITER_LOCK = 7_340_561
+"""Number of PostgreSQL's advisory lock that whoever writes the store holds."""
+CACHE_KIB = 32 * 1024
+"""Pages a connection keeps: with SQLite's 2 MB, persons looked up by the thousand are decrypted again and again."""
 
 
 class Store:
@@ -45,6 +50,10 @@ class Store:
         with self.engine.connect() as connection:
             if connection.dialect.name == "sqlite":
                 connection.execute(text("begin immediate"))
+            else:
+                # One writer after another, as in SQLite: each then sees all that the one before it has written.
+                connection.execution_options(isolation_level="READ COMMITTED")
+                connection.execute(text(f"select pg_advisory_xact_lock({WRITER_LOCK})"))
             try:
                 yield connection
             except BaseException:
@@ -68,7 +77,7 @@ def open_store(settings: Settings, keyring: Keyring, *, migrate: bool = False) -
     from sqlalchemy.exc import DatabaseError, OperationalError
 
     path = settings.home / "store" / "operations.db"
-    if not settings.store_url and not migrate and not path.exists():
+    if not (settings.store_url or migrate or path.exists()):
         raise HomeError(f"There is no operational store at {path}.", hint="Call `shoplake init`.")
     store = Store(_postgres(settings.store_url) if settings.store_url else _sqlcipher(path, keyring))
     try:
@@ -104,10 +113,24 @@ def rekey_store(settings: Settings, keyring: Keyring) -> None:
         connection.close()
 
 
-def _postgres(url: str) -> Engine:
-    from sqlalchemy import create_engine
+def _postgres(given: str) -> Engine:
+    from sqlalchemy import create_engine, make_url
+    from sqlalchemy.exc import ArgumentError
 
-    return create_engine(url, isolation_level="REPEATABLE READ", pool_pre_ping=True)
+    try:
+        url = make_url(given)
+    except ArgumentError:  # its message would show the password
+        raise HomeError("store_url is not a URL.", hint=URL_HINT) from None
+    if url.drivername not in {"postgresql", "postgresql+psycopg"}:
+        raise HomeError(f"store_url names {url.drivername}; the store can be in PostgreSQL only.", hint=URL_HINT)
+    try:
+        return create_engine(
+            url.set(drivername="postgresql+psycopg"), isolation_level="REPEATABLE READ", pool_pre_ping=True
+        )
+    except ImportError as error:
+        raise HomeError(
+            f"PostgreSQL's driver cannot be loaded: {error}", hint="Install it: pip install 'shoplake[postgres]'."
+        ) from error
 
 
 def _sqlcipher(path: Path, keyring: Keyring) -> Engine:
@@ -139,6 +162,7 @@ def _connect(path: Path, keys: list[DataKey]) -> Any:  # noqa: ANN401 - the driv
             connection.execute("pragma journal_mode = wal").fetchone()
             connection.execute("pragma synchronous = full")
             connection.execute("pragma foreign_keys = on")
+            connection.execute(f"pragma cache_size = -{CACHE_KIB}")
             connection.execute(f"pragma busy_timeout = {BUSY_MILLISECONDS}")
         except sqlcipher3.DatabaseError as error:
             connection.close()

@@ -54,6 +54,15 @@ class SourceFile:
 
 
 @dataclass(frozen=True)
+class RowLayout:
+    """What the rows of a lake object hold, by the contract that they landed under."""
+
+    fields: tuple[str, ...]
+    flags: Mapping[str, int]
+    """The bit of each code in ``_flags``."""
+
+
+@dataclass(frozen=True)
 class LakeObject:
     """An encrypted Parquet file in the lake."""
 
@@ -63,6 +72,7 @@ class LakeObject:
     key_version: int
     rows: int
     bytes: int
+    layout: RowLayout | None = None
 
 
 @dataclass(frozen=True)
@@ -579,6 +589,7 @@ def _add_objects(con: Connection, objects: Sequence[LakeObject], now: dt.datetim
             "rows": o.rows,
             "bytes": o.bytes,
             "created_at": now,
+            "layout": {"fields": list(o.layout.fields), "flags": dict(o.layout.flags)} if o.layout else None,
         }
         for o in objects
     ]
@@ -651,7 +662,8 @@ def _restated_row(restated: Restated, sequence: int, now: dt.datetime) -> dict[s
 
 
 def _lake_object(row: Row[Any]) -> LakeObject:
-    return LakeObject(row.name, row.source, row.kind, row.key_version, row.rows, row.bytes)
+    layout = RowLayout(tuple(row.layout["fields"]), row.layout["flags"]) if row.layout else None
+    return LakeObject(row.name, row.source, row.kind, row.key_version, row.rows, row.bytes, layout)
 
 
 def _quarantined(row: Row[Any]) -> QuarantinedRow:

@@ -84,8 +84,9 @@ lake_object = Table(
     Column("rows", BigInteger, nullable=False),
     Column("bytes", BigInteger, nullable=False),
     Column("created_at", DateTime, nullable=False),
+    Column("layout", JSON(none_as_null=True)),
 )
-"""An encrypted Parquet file in the lake: ``rows`` or ``quarantine``."""
+"""An encrypted Parquet file in the lake: ``rows`` or ``quarantine``; ``layout`` says what its rows hold."""
 
 quarantine_row = Table(
     "quarantine_row",

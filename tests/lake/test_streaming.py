@@ -255,3 +255,12 @@ def test_killed_at_any_moment_each_offset_lands_once(settings: Settings) -> None
     land_inbox(settings)
     present = {p.name.split(".")[0] for p in (settings.home / "lake" / "web_events").rglob("*.parquet")}
     assert present == recorded
+
+
+def test_each_batch_of_a_lander_gives_its_own_people_their_pseudonyms(settings: Settings) -> None:
+    with lander(settings) as stream:
+        for number in range(3):
+            stream.land(batch(number * 2, [event(number), event(number, user_id=99, page="/2")]))
+    people = [row["user_id"] for row in landed_rows(settings)]
+    assert all(str(person).startswith("c_") for person in people)
+    assert len(set(people)) == 4

@@ -172,6 +172,25 @@ def test_the_texts_of_an_erased_person_are_gone_and_those_of_others_stay(room: R
     assert room.vault.decrypt_texts([erased]) == [None]
 
 
+def test_a_vault_that_knew_a_person_notices_that_they_were_erased(room: Room) -> None:
+    vault = room.vault
+    before = vault.pseudonyms(["1001", "1002"])
+    with room.store.writing() as con:
+        con.execute(delete(person).where(person.c.pseudonym == before["1001"]))
+    after = vault.pseudonyms(["1001", "1002"])
+    assert after["1001"] != before["1001"]
+    assert after["1002"] == before["1002"]
+
+
+def test_texts_sealed_with_persons_just_looked_up_open_as_others_do(room: Room) -> None:
+    room.vault.pseudonyms(["1001"])
+    people = room.vault.people(["1001", "new"])
+    texts = [(people.pseudonyms[name], f"by {name}") for name in ("1001", "new")]
+    sealed = room.vault.encrypt_texts(texts, people)
+    pairs = [(pseudonym, data) for (pseudonym, _), data in zip(texts, sealed, strict=True)]
+    assert room.vault.decrypt_texts(pairs) == ["by 1001", "by new"]
+
+
 @pytest.mark.parametrize("column", ["sealed_identifier", "sealed_text_key"])
 def test_rows_cannot_be_swapped_between_persons(room: Room, column: str) -> None:
     one, two = sealed_text(room, "1001", "one"), sealed_text(room, "1002", "two")

@@ -78,6 +78,18 @@ def test_any_other_ending_is_part_of_the_name(name: str) -> None:
     assert logical_name(name) == name
 
 
+def test_files_of_one_name_come_in_the_order_given_then_in_that_of_their_paths(tmp_path: Path) -> None:
+    make(tmp_path, "a/x.csv", "b/x.csv", "v10/x.csv", "v9/x.csv", "v9/x.csv.gz", "a/w.csv")
+
+    def order(*paths: str) -> list[str]:
+        return [f.path.relative_to(tmp_path).as_posix() for f in find_files([f"{tmp_path}/{path}" for path in paths])]
+
+    assert order("a/x.csv", "b/x.csv") == ["a/x.csv", "b/x.csv"]
+    assert order("b/x.csv", "a") == ["a/w.csv", "b/x.csv", "a/x.csv"]
+    assert order("v*/x.csv*") == ["v9/x.csv", "v9/x.csv.gz", "v10/x.csv"]
+    assert order("v9") == ["v9/x.csv", "v9/x.csv.gz"]
+
+
 def test_an_empty_folder_holds_nothing(tmp_path: Path) -> None:
     assert find_files([tmp_path]) == []
 

@@ -29,49 +29,69 @@ def zstd(data: bytes) -> bytes:
 def test_a_plain_file_is_described(tmp_path: Path) -> None:
     shape = look_at(tmp_path, SALES)
     assert (shape.format, shape.compression, shape.encoding, shape.delimiter) == ("csv", "none", "utf-8", ",")
-    assert (shape.rows, shape.size, shape.is_plain, shape.has_quotes) == (2, len(SALES), True, False)
+    assert (shape.rows, shape.size, shape.reading, shape.has_quotes) == (2, len(SALES), "typed", False)
+    assert shape.odd == ()
     assert shape.content_hash == hashlib.sha256(SALES.encode()).hexdigest()
     assert shape.columns["timestamp"] == 6
     assert shape.unknown == ()
 
 
 @pytest.mark.parametrize(
-    ("content", "rows", "is_plain"),
+    ("content", "rows", "odd"),
     [
-        pytest.param(HEADER, 0, True, id="header only"),
-        pytest.param(f"{HEADER}\r\n", 0, True, id="header only with CRLF"),
-        pytest.param(SALES.rstrip("\n"), 2, True, id="no final newline"),
-        pytest.param(SALES.replace("\n", "\r\n"), 2, True, id="CRLF"),
-        pytest.param(SALES.replace("\n", "\r\n", 1), 2, False, id="mixed endings"),
-        pytest.param(SALES + "\n", None, False, id="blank line at the end"),
-        pytest.param(SALES.replace("T2", "T\x002"), 2, False, id="NUL"),
-        pytest.param(SALES.replace("T2", "Köln"), 2, True, id="UTF-8"),
-        pytest.param(SALES.replace("T2", "Köln").encode("latin-1"), 2, False, id="Latin-1"),
-        pytest.param(b"\xef\xbb\xbf" + SALES.encode(), 2, True, id="BOM"),
+        pytest.param(HEADER, 0, [], id="header only, without newline"),
+        pytest.param(f"{HEADER}\r\n", 0, [], id="header only with CRLF"),
+        pytest.param(SALES.rstrip("\n"), 2, [], id="no final newline"),
+        pytest.param(SALES.replace("\n", "\r\n"), 2, [], id="CRLF"),
+        pytest.param(SALES + "\n", 3, [4], id="blank line at the end"),
+        pytest.param(SALES.replace("T2", "T\x002"), 2, [3], id="NUL"),
+        pytest.param(SALES.replace("T2", "Köln"), 2, [], id="UTF-8"),
+        pytest.param(SALES.replace("T2", "Köln").encode("latin-1"), 2, [3], id="Latin-1"),
+        pytest.param(b"\xef\xbb\xbf" + SALES.encode(), 2, [], id="BOM"),
+        pytest.param(SALES.replace("T1,", " T1,"), 2, [2], id="a space to trim"),
+        pytest.param(SALES.replace("T1,", '"T,1",'), 2, [], id="a comma in quotes"),
+        pytest.param(SALES.replace("T1,", "T1,7,"), 2, [2], id="a field too many"),
+        pytest.param(SALES[:-13], 2, [3], id="cut off within a row"),
+        pytest.param(SALES.replace("\n", "\r\n", 1), 2, [2, 3], id="mixed endings"),
+        pytest.param(f"{HEADER}\n{'x' * (1 << 21)},1,2,1,9.99,,0\n{sale('T2')}\n", 2, [2], id="a line of 2 MB"),
     ],
 )
-def test_only_a_file_of_whole_clean_lines_is_plain(
-    tmp_path: Path, content: str | bytes, rows: int | None, is_plain: bool
-) -> None:
+def test_the_lines_of_a_file_are_plain_or_odd(tmp_path: Path, content: str | bytes, rows: int, odd: list[int]) -> None:
     shape = look_at(tmp_path, content)
-    assert shape.is_plain is is_plain
-    assert rows is None or shape.rows == rows
+    assert shape.reading == ("careful" if content == HEADER else "typed")
+    assert (shape.rows, [number for number, _ in shape.odd]) == (rows, odd)
     assert shape.columns["transaction_id"] == 0
 
 
-def test_a_character_cut_by_the_end_of_a_block_is_still_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    content = f"{HEADER}\n" + "".join(sale("Größe 😀") + "\n" for _ in range(50))
-    for size in (1, 2, 3, 7):
-        monkeypatch.setattr("shoplake.sources.shape.BLOCK", size)
-        shape = look_at(tmp_path, content)
-        assert (shape.is_plain, shape.rows) == (True, 50)
-        assert not look_at(tmp_path, content.encode()[:-3] + b"\xff\n").is_plain
+REPAIRS = f"{sale('T1').replace('T1,', 'T1,0')}\n" * 1200
 
 
-def test_crlf_cut_by_the_end_of_a_block_is_one_ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shoplake.sources.shape.BLOCK", 1)
-    assert look_at(tmp_path, SALES.replace("\n", "\r\n")).is_plain
-    assert not look_at(tmp_path, SALES.replace("\n", "\r\n") + "\r").is_plain
+@pytest.mark.parametrize(
+    ("content", "reading", "odd"),
+    [
+        pytest.param(SALES.replace("\n", "\r"), "careful", [], id="endings of old Macs"),
+        pytest.param(SALES.replace("T2", '"T\n2"'), "careful", [], id="a line break in quotes"),
+        pytest.param(SALES.replace("T2", 'T 2"'), "careful", [], id="an inch sign"),
+        pytest.param(f"{HEADER}\n{REPAIRS}", "text", [], id="all to be repaired"),
+        pytest.param(f"{HEADER}\n{REPAIRS}T1,2\n{REPAIRS}", "text", [1202], id="all to be repaired, one ragged"),
+    ],
+)
+def test_a_file_that_is_odd_throughout_is_read_in_another_way(
+    tmp_path: Path, content: str, reading: str, odd: list[int]
+) -> None:
+    shape = look_at(tmp_path, content)
+    assert (shape.reading, [number for number, _ in shape.odd]) == (reading, odd)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_what_the_end_of_a_block_cuts_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    monkeypatch.setattr("shoplake.sources.shape.BLOCK", size)
+    monkeypatch.setattr("shoplake.sources.shape.HEAD", len(HEADER) + 2)
+    content = f"{HEADER}\r\n" + "".join(sale("Größe 😀") + "\r\n" for _ in range(50))
+    shape = look_at(tmp_path, content)
+    assert (shape.reading, shape.rows, shape.odd) == ("typed", 50, ())
+    damaged = look_at(tmp_path, content.encode()[:-3] + b"\xff\r\n")
+    assert (damaged.reading, [number for number, _ in damaged.odd]) == ("typed", [51])
 
 
 def test_columns_are_found_by_name_in_any_order_case_and_quotes(tmp_path: Path) -> None:
@@ -96,7 +116,7 @@ def test_tabs_separate_as_well(tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_utf_16_is_known_by_its_mark(tmp_path: Path, encoding: str) -> None:
     shape = look_at(tmp_path, ("\ufeff" + SALES).encode(encoding))
-    assert (shape.encoding, shape.is_plain) == (encoding, False)
+    assert (shape.encoding, shape.reading) == (encoding, "careful")
     assert shape.columns["transaction_id"] == 0
 
 
@@ -175,7 +195,7 @@ def test_what_cannot_be_read_is_refused_with_the_reason(tmp_path: Path, content:
 @pytest.mark.parametrize("start", ["", "\ufeff", "\n  "])
 def test_json_lines_are_known_by_their_first_brace(tmp_path: Path, start: str) -> None:
     shape = look_at(tmp_path, start + '{"session_id": "s"}\n', WEB)
-    assert (shape.format, shape.is_plain) == ("jsonl", False)
+    assert (shape.format, shape.reading) == ("jsonl", "careful")
 
 
 def test_parquet_is_known_by_its_first_bytes(tmp_path: Path) -> None:

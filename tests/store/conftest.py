@@ -12,6 +12,12 @@ from shoplake.store.engine import Store, open_store
 from shoplake.store.ledger import Ledger
 
 
+@pytest.fixture(params=["sqlcipher", "postgresql"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Name the engine: the store behaves the same on each."""
+    return str(request.param)
+
+
 @pytest.fixture
 def store(settings: Settings) -> Iterator[Store]:
     """Give the store of a fresh home."""

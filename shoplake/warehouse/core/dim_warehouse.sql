@@ -5,7 +5,8 @@ with ids as (
     union
     select warehouse_id from {{ ref('stg_warehouses__warehouses') }}
     union
-    select warehouse_id from {{ ref('stg_stores__stores') }} where warehouse_id is not null
+    select warehouse_id from {{ ref('stg_stores__stores') }}
+    where warehouse_id is not null
     union
     select warehouse_id from {{ previous('dim_warehouse') }}
 )

@@ -13,9 +13,10 @@ with observed_days as (
         arg_max_null(restock_threshold, observed_at) as restock_threshold,
         max(observed_at) as observed_at,
         max(observed_at) filter (
-            where {{ stock_state('stock_level', 'restock_threshold') }}
-                is distinct from {{ stock_state('previous_level', 'previous_restock_threshold') }}
-                or previous_observed_at is null
+            where
+            {{ stock_state('stock_level', 'restock_threshold') }}
+            is distinct from {{ stock_state('previous_level', 'previous_restock_threshold') }}
+            or previous_observed_at is null
         ) as state_since,
         max(observed_at) filter (
             where {{ on_hand('stock_level') }} > {{ on_hand('previous_level') }}

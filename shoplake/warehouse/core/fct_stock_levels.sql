@@ -32,9 +32,9 @@ with observed as (
         observed_at,
         closing_level,
         restock_threshold,
-        null,
-        null,
-        null
+        null as observed_date,
+        null as _file_id,
+        null as _line
     from {{ previous('fct_stock_closing') }}
     where stock_date = {{ first_touched_day() }} - 1
 )

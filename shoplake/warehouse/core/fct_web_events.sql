@@ -1,4 +1,4 @@
-{# An event's predecessor matters only within the session gap, so it stands on the same day or on the days just before. #}
+{# An event's predecessor matters only within the session gap, so it stands on the same day or on those just before. #}
 {{ config(
     materialized='partitioned',
     partition_by='event_date',

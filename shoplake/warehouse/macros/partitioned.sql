@@ -11,11 +11,12 @@
   {%- endif -%}
 
   {%- set target = run_query(
-      "select folder, copy_options, read_options, context_sql from plan.targets where table_name = '" ~ model.name ~ "'"
+      "select folder, copy_options, read_options, context_sql, settles from plan.targets where table_name = '"
+      ~ model.name ~ "'"
   ).rows[0] -%}
   {% call statement('main') -%}
     copy (
-      select model_rows.*, {{ partition_label('model_rows.' ~ column) if column else "'all'" }} as _partition
+      select model_rows.*, {{ partition_label('model_rows.' ~ column, target[4]) if column else "'all'" }} as _partition
       from ({{ compiled_code }}) as model_rows
     ) to '{{ target[0] }}' ({{ target[1] }}, partition_by (_partition), overwrite_or_ignore true)
   {%- endcall %}
@@ -34,10 +35,15 @@
   {{ return({'relations': [relation]}) }}
 {% endmaterialization %}
 
-{# The name of the partition that holds a day: the day, or its month once months up to it are settled. #}
-{% macro partition_label(column) -%}
+{#
+  The name of the partition that holds a day: the day, or its month once months up to it are settled. Where no day of the
+  build has settled, the day itself serves: writing a date as text costs as much as encrypting the row.
+#}
+{% macro partition_label(column, settles) -%}
+  {%- if not settles %}{{ column }}{% else -%}
   case
     when {{ column }} <= (select settled_through from plan.settled) then strftime({{ column }}, '%Y-%m')
     else strftime({{ column }}, '%Y-%m-%d')
   end
+  {%- endif -%}
 {%- endmacro %}

@@ -3,12 +3,12 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Make the table, where the first migration has not made it already."""
+    """Make the table."""
     op.create_table(
         "stream_position",
         sa.Column("stream", sa.String(300), primary_key=True),

@@ -3,12 +3,12 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "0004"
+down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Make the table, where the first migration has not made it already."""
+    """Make the table."""
     op.create_table(
         "producer",
         sa.Column("name", sa.String(100), primary_key=True),

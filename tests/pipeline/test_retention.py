@@ -1,0 +1,110 @@
+"""A run forgets releases that were replaced long ago, with just the files that no kept release uses."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from shoplake.access.sql import query
+from shoplake.errors import NotFoundError
+from shoplake.home import HomePaths
+from shoplake.lake.landing import land
+from shoplake.pipeline import releases
+from shoplake.pipeline.run import run
+from shoplake.settings import Settings
+
+HEADER = "transaction_id,store_id,product_id,quantity,revenue,discount_applied,timestamp\n"
+DAY = 86_400
+FIRST = 1_772_323_200
+UNITS = "select sum(units) from warehouse.fct_sale_lines"
+
+
+def publish(settings: Settings, folder: Path, day: int, quantity: int) -> str:
+    """Land one till line of a day and run; give the release."""
+    path = folder / f"day{day}.csv"
+    path.write_text(f"{HEADER}T{day},1,2,{quantity},10.00,,{FIRST + day * DAY}\n", encoding="utf-8")
+    assert land(settings, "pos", [path])[0].status in {"landed", "restated"}
+    report = run(settings)
+    assert report.published
+    assert report.release is not None
+    return report.release
+
+
+def age(settings: Settings, release: str, days: int) -> str:
+    """Give a release the id and date that it would have had, had it been made some days ago."""
+    manifest = releases.load(settings, release)
+    made = manifest.created_at - dt.timedelta(days=days)
+    older = msgspec.structs.replace(manifest, release_id=releases.new_release_id(made), created_at=made)
+    paths = HomePaths(settings.home)
+    releases.replace_manifest(settings, older)
+    if paths.pointer.read_text() == release:
+        paths.pointer.write_text(older.release_id)
+    (paths.manifests / f"{release}.json").unlink()
+    return older.release_id
+
+
+def on_disk(settings: Settings) -> set[str]:
+    root = HomePaths(settings.home).partitions
+    return {str(file.relative_to(root)) for file in root.rglob("*.parquet")}
+
+
+def units(settings: Settings, release: str) -> int:
+    return int(query(settings, UNITS, release=release).rows[0][0])
+
+
+def test_a_run_forgets_what_was_replaced_long_ago_and_keeps_what_is_shared(settings: Settings, tmp_path: Path) -> None:
+    first = age(settings, publish(settings, tmp_path, 0, 1), 200)
+    second = age(settings, publish(settings, tmp_path, 1, 2), 120)
+    third = publish(settings, tmp_path, 1, 3)
+    # The first was replaced 120 days ago; the second is 120 days old too, but was served until just now.
+    assert releases.list_ids(settings) == [third, second]
+    assert on_disk(settings) == releases.files_in(releases.kept(settings))
+    assert [units(settings, r) for r in (second, third)] == [3, 4]
+    with pytest.raises(NotFoundError, match=first):
+        query(settings, UNITS, release=first)
+
+
+def test_the_current_release_stays_however_old_it_is(settings: Settings, tmp_path: Path) -> None:
+    old = age(settings, publish(settings, tmp_path, 0, 1), 4000)
+    assert not run(settings).published
+    assert releases.expire(settings, days=1, now=dt.datetime.now(dt.UTC)) == []
+    assert units(settings, old) == 1
+
+
+def test_content_that_comes_back_outlives_the_release_that_had_it_first(settings: Settings, tmp_path: Path) -> None:
+    first = age(settings, publish(settings, tmp_path, 0, 1), 300)
+    second = age(settings, publish(settings, tmp_path, 0, 2), 200)
+    third = age(settings, publish(settings, tmp_path, 0, 1), 50)
+    assert releases.list_ids(settings) == [third, second]
+    now = dt.datetime.now(dt.UTC)
+    assert releases.expire(settings, days=40, now=now) == [second]
+    assert on_disk(settings) == releases.files_in(releases.kept(settings))
+    assert units(settings, third) == 1
+    assert first < second < third
+
+
+def test_a_rebuild_keeps_the_names_of_the_served_release(settings: Settings, tmp_path: Path) -> None:
+    publish(settings, tmp_path, 0, 1)
+    before = on_disk(settings)
+    assert run(settings, rebuild=True).published
+    assert on_disk(settings) == before
+
+
+def test_zero_days_keep_every_release(settings: Settings, tmp_path: Path) -> None:
+    settings = settings.model_copy(update={"release_retention_days": 0})
+    first = age(settings, publish(settings, tmp_path, 0, 1), 4000)
+    second = age(settings, publish(settings, tmp_path, 0, 2), 3000)
+    third = publish(settings, tmp_path, 0, 3)
+    assert [units(settings, r) for r in (first, second, third)] == [1, 2, 3]
+
+
+def test_no_manifest_between_is_read(settings: Settings, tmp_path: Path) -> None:
+    made = [age(settings, publish(settings, tmp_path, 0, n), 85 - 5 * n) for n in range(1, 5)]
+    # All are within 90 days; one that stays is damaged, and whoever read it would fail.
+    (HomePaths(settings.home).manifests / f"{made[2]}.json").write_text("{")
+    now = dt.datetime.now(dt.UTC) + dt.timedelta(days=18)
+    assert releases.expire(settings, days=90, now=now) == [made[0]]
+    assert units(settings, made[1]) == 2
