@@ -206,6 +206,7 @@ def test_consumers_share_the_partitions_and_take_over_from_a_killed_one(settings
     assert min(by_doomed, others[1]) > 0
 
 
+@pytest.mark.proof
 def test_a_consumer_that_was_frozen_lands_nothing_that_others_have_landed(settings: Settings, broker: Broker) -> None:
     topic, group = broker.make_topic(partitions=2), a_group()
     load = Load(broker, topic, partitions=2, a_second=500)
