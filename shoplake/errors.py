@@ -73,6 +73,13 @@ class PositionMoved(ShoplakeError):  # noqa: N818 - what another reader did
     exit_code = 1
 
 
+class UnreachableError(ShoplakeError):
+    """A system that data comes from does not answer, or does not let us in."""
+
+    code = "unreachable"
+    exit_code = 1
+
+
 class QueryError(ShoplakeError):
     """A query is not allowed or does not run."""
 

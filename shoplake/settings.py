@@ -72,6 +72,36 @@ class Settings(BaseSettings):
     collector_drain_seconds: Annotated[float, Field(gt=0)] = Field(
         5, description="Seconds between two drains of the collector's spool into the lake."
     )
+    kafka_brokers: str = Field("", description="Kafka brokers, `host:port` with commas between; empty means no Kafka.")
+    kafka_topics: dict[str, str] = Field(
+        {}, description='Topic of each source that comes by Kafka, such as `{web_events = "shop.web"}`.'
+    )
+    kafka_group: Annotated[str, Field(min_length=1)] = Field(
+        "shoplake", description="Consumer group; consumers of one group share the partitions."
+    )
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How to speak to the brokers."
+    )
+    kafka_ca_file: Path | None = Field(
+        None, description="PEM file of the authorities that sign the brokers' certificates; without it the system's."
+    )
+    kafka_certificate_file: Path | None = Field(
+        None, description="PEM file of the certificate that the brokers know this client by."
+    )
+    kafka_key_file: Path | None = Field(None, description="PEM file of that certificate's private key.")
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="How a user signs in to the brokers, with a security of SASL_…."
+    )
+    kafka_username: str = Field("", description="User at the brokers.")
+    kafka_password_file: Path | None = Field(
+        None, description="File with the user's password; without it the variable `SHOPLAKE_KAFKA_PASSWORD` holds it."
+    )
+    kafka_batch_seconds: Annotated[float, Field(gt=0, le=300)] = Field(
+        5, description="Longest time for which messages are gathered before they land."
+    )
+    kafka_session_seconds: Annotated[int, Field(ge=6, le=1800)] = Field(
+        45, description="Seconds of silence after which a consumer's partitions go to the others."
+    )
 
     @field_validator("timezone")
     @classmethod

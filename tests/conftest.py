@@ -11,6 +11,8 @@ import pytest
 from shoplake.settings import Settings, load_settings
 from tests.postgres import PostgresServer, started_server
 
+pytest_plugins = ["tests.kafka"]
+
 
 @pytest.fixture
 def engine() -> str:

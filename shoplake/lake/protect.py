@@ -73,14 +73,15 @@ def _note_people(con: DuckDBPyConnection, vault: Vault, identifiers: list[Field]
         query = f"select distinct {quoted(field.name)}::varchar from clear_rows where {quoted(field.name)} is not null"
         found |= {row[0] for row in con.execute(query).fetchall()}
     known = vault.people(found)
-    people = pa.table(  # noqa: F841 - read by name
+    # Not `people`: a table of that name, left by an earlier batch, would be read in its place.
+    noted = pa.table(  # noqa: F841 - read by name
         {
             "identifier": pa.array(known.pseudonyms.keys(), pa.string()),
             "pseudonym": pa.array(known.pseudonyms.values(), pa.string()),
         }
     )
     identifier = "try_cast(identifier as bigint)" if _are_whole(identifiers) else "identifier"
-    con.execute(f"create or replace temp table people as select {identifier} as identifier, pseudonym from people")
+    con.execute(f"create or replace temp table people as select {identifier} as identifier, pseudonym from noted")
     return known
 
 

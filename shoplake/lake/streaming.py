@@ -123,6 +123,11 @@ class StreamLander:
         with landing_lock(self.settings, self.source, is_shared=True):
             return self._parts()[1].position(stream, partition)
 
+    def positions(self, stream: str) -> dict[int, int]:
+        """Give, by partition, the first offset that has not landed; none before the first landing."""
+        with landing_lock(self.settings, self.source, is_shared=True):
+            return self._parts()[1].positions(stream)
+
     def land(self, batch: StreamBatch) -> LandedFile:
         """Land a batch; one whose range has landed already changes nothing (status ``unchanged``).
 

@@ -188,6 +188,15 @@ def test_new_keys_between_two_batches(settings: Settings) -> None:
     assert len({row["user_id"] for row in rows}) == 2
 
 
+def test_each_batch_names_its_own_people(settings: Settings) -> None:
+    with lander(settings) as stream:
+        for first in (0, 10, 20):
+            stream.land(batch(first, [event(n) for n in range(first, first + 10)]))
+    people = [row["user_id"] for row in landed_rows(settings)]
+    assert None not in people
+    assert len(set(people)) == 30
+
+
 def test_nothing_personal_is_readable_in_any_file(settings: Settings) -> None:
     markers = [str(7_700_000_000_000 + n) for n in range(50)] + [f"MARKER{n:03d}" for n in range(50)]
     lines = [

@@ -1,0 +1,129 @@
+"""Messages a second from Kafka into the encrypted lake, beside a bare ``consume()`` loop that drops them.
+
+Run as ``python -m bench.consume``. The broker is that of the tests (noida-db, or what SHOPLAKE_TEST_KAFKA names); it
+shares the machine with the consumer. Both read the same topic in turn, in groups of their own; shoplake lands each
+round in a home of its own. The clock of the bare loop runs from its first message, that of shoplake from the call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.kafka import Broker, reading
+
+MESSAGES = 1_000_000
+PARTITIONS = 4
+ROUNDS = 3
+RATIO = 0.5
+"""The target: ours at least half as fast as the bare loop."""
+
+
+class LostMessagesError(Exception):
+    """Not every message came or landed."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """Messages a second, and processor seconds of this process (not the broker's)."""
+
+    bare: float
+    bare_cpu: float
+    ours: float
+    ours_cpu: float
+
+
+def measure(work: Path, *, messages: int, rounds: int) -> list[Round]:
+    """Send the messages once, then read them by turns.
+
+    Raises:
+        LostMessagesError: not every message came or landed.
+
+    """
+    broker = Broker(work / "kafka")
+    try:
+        topic = broker.make_topic(partitions=PARTITIONS)
+        broker.send(topic, (_event(n) for n in range(messages)), partitions=PARTITIONS)
+        return [_round(broker, topic, work / f"home-{number}", messages) for number in range(rounds)]
+    finally:
+        broker.stop()
+
+
+def _event(number: int) -> bytes:
+    signed_in = number % 50_000 if number // 5 % 5 < 2 else "null"  # noqa: PLR2004 - 40 % of the visits
+    return (
+        f'{{"session_id":"{number // 5:016x}","user_id":{signed_in},"page":"/product/{number % 3000}",'
+        f'"device_type":"Mobile","browser":"Firefox","event_type":"View","timestamp":{1_767_225_600 + number / 100}}}'
+    ).encode()
+
+
+def _round(broker: Broker, topic: str, home: Path, messages: int) -> Round:
+    bare, bare_cpu = _bare(broker, topic, messages)
+    ours, ours_cpu = _ours(broker, topic, home, messages)
+    return Round(bare, bare_cpu, ours, ours_cpu)
+
+
+def _bare(broker: Broker, topic: str, messages: int) -> tuple[float, float]:
+    from confluent_kafka import Consumer
+
+    consumer = Consumer(
+        {
+            "bootstrap.servers": broker.address,
+            "group.id": f"bare-{time.time_ns()}",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+            "receive.message.max.bytes": 1 << 30,
+        }
+    )
+    consumer.subscribe([topic])
+    seen, started, cpu = 0, 0.0, 0.0
+    while seen < messages:
+        found = consumer.consume(10_000, 1.0)
+        if found and not started:
+            started, cpu = time.monotonic(), time.process_time()
+        seen += len(found)
+    seconds, cpu = time.monotonic() - started, time.process_time() - cpu
+    consumer.close()
+    return messages / seconds, cpu
+
+
+def _ours(broker: Broker, topic: str, home: Path, messages: int) -> tuple[float, float]:
+    from shoplake.lake.consuming import consume
+    from shoplake.pipeline.init import init_home
+    from shoplake.settings import load_settings
+
+    settings = reading(load_settings(home), broker, web_events=topic)
+    init_home(settings)
+    started, cpu = time.monotonic(), time.process_time()
+    (found,) = consume(settings, once=True)
+    seconds, cpu = time.monotonic() - started, time.process_time() - cpu
+    if found.rows_landed != messages:
+        raise LostMessagesError(f"{found.rows_landed:,} of {messages:,} messages landed")
+    return messages / seconds, cpu
+
+
+def main() -> int:
+    """Measure and print; give 1 if the target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--messages", type=int, default=MESSAGES)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="shoplake-bench-") as work:
+        rounds = measure(Path(work), messages=given.messages, rounds=given.rounds)
+    for number, one in enumerate(rounds, start=1):
+        sys.stdout.write(
+            f"round {number}: bare loop {one.bare:,.0f} a second ({one.bare_cpu:.1f} s of processor), into the lake "
+            f"{one.ours:,.0f} a second ({one.ours_cpu:.1f} s), ratio {one.ours / one.bare:.2f}\n"
+        )
+    ratio = sum(one.ours / one.bare for one in rounds) / len(rounds)
+    met = "met" if ratio >= RATIO else "not met"
+    sys.stdout.write(f"Kafka into the lake: {ratio:.2f} of a bare loop (at least {RATIO} is the target: {met})\n")
+    return 0 if ratio >= RATIO else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,259 @@
+"""Reads Kafka topics as a member of a consumer group, from the offsets that the ledger gives and no others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from shoplake.errors import UnreachableError
+from shoplake.sources.kafka import PATIENCE_SECONDS, connection, find_topics, group_member
+from shoplake.sources.partitions import Messages, Partition, TopicState, state_of
+
+if TYPE_CHECKING:
+    from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+
+    from shoplake.settings import Settings
+
+READ_MESSAGES = 10_000
+READ_SECONDS = 0.1
+RETRY_SECONDS = 1.0
+NO_TOPIC_ID = "AAAAAAAAAAAAAAAAAAAAAA"
+"""Base64 of 16 zero bytes: what a broker that gives topics no ids says."""
+T = TypeVar("T")
+
+
+class StoppedError(Exception):
+    """We were asked to stop while we waited for a broker."""
+
+
+class TopicReader:
+    """Owns partitions of some topics and holds what it read of them until it is taken."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Mapping[str, str],
+        *,
+        positions: Callable[[str, str], Mapping[int, int]],
+        settle: Callable[[], None],
+        is_stopping: Callable[[], bool],
+        say: Callable[[str], None],
+    ) -> None:
+        """Join the group.
+
+        Args:
+            settings: where the brokers are, and the group.
+            topics: the source of each topic.
+            positions: gives, for a source and a stream, the first offset of each partition that has not landed.
+            settle: waits until nothing that was taken is landing any more.
+            is_stopping: whether to give up waiting for brokers.
+            say: told once what a person should know.
+
+        Raises:
+            UnreachableError: no broker answers, or lets us in.
+            InputError: a topic does not exist.
+            SettingsError: the settings name no brokers, or lack a password.
+
+        """
+        from confluent_kafka import Consumer, KafkaException
+
+        self.partitions: dict[tuple[str, int], Partition] = {}
+        self.is_assigned = False
+        """Whether the group has dealt out the partitions at least once."""
+        self._changes = 0
+        self._settings, self._topics, self._positions, self._settle = settings, dict(topics), positions, settle
+        self._is_stopping, self._say = is_stopping, say
+        self._errors: list[KafkaError] = []
+        self._told: set[str] = set()
+        try:
+            self._consumer: Consumer = Consumer(group_member(settings) | {"error_cb": self._errors.append})
+        except KafkaException as error:
+            raise UnreachableError(
+                f"The Kafka client cannot start: {error.args[0].str()}", hint="Correct the settings kafka_…."
+            ) from None
+        find_topics(self._consumer, topics, settings.kafka_brokers, self._errors)
+        self._errors.clear()
+        self._consumer.subscribe(
+            list(topics), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+        )
+
+    @property
+    def size(self) -> int:
+        """Bytes held."""
+        return sum(partition.size for partition in self.partitions.values())
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all has been read and taken that was there when our partitions came to us."""
+        return self.is_assigned and all(p.is_read and p.is_empty for p in self.partitions.values())
+
+    def read(self, *, is_full: bool = False) -> None:
+        """Read what has come, for a tenth of a second at most; hardly anything where memory is full."""
+        changes = self._changes
+        messages = self._consumer.consume(1 if is_full else READ_MESSAGES, READ_SECONDS)
+        if changes == self._changes:
+            self._hold(messages)
+        else:
+            # Some of these may have been read before the partitions changed hands: offsets between could be missing.
+            self._consumer.assign([_at(partition) for partition in self.partitions.values()])
+        for error in self._errors:
+            self._note(error)
+        self._errors.clear()
+        if messages and "down" in self._told:
+            self._told.discard("down")
+            self._say("The Kafka brokers answer again.")
+
+    def _hold(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            topic, error = message.topic(), message.error()
+            if error is not None:
+                if error.code() == error._AUTO_OFFSET_RESET and topic is not None:
+                    self.restart(topic)
+                    return  # all that follows is read again
+                self._note(error, message)
+                continue
+            partition = self.partitions.get((topic, message.partition()))  # type: ignore[arg-type]
+            if partition is not None:
+                partition.add(message.offset(), message.value(), message.timestamp)  # type: ignore[arg-type]
+
+    def commit(self, messages: Messages) -> None:
+        """Tell the broker how far we are, for those who watch the lag; nothing is ever read by it."""
+        from confluent_kafka import KafkaException, TopicPartition
+
+        here = TopicPartition(messages.topic, messages.partition, messages.next_offset)
+        try:
+            self._consumer.commit(offsets=[here], asynchronous=True)
+        except KafkaException:
+            self._tell("commit", "The Kafka brokers do not take note of how far we are; the ledger does.")
+
+    def restart(self, topic: str) -> None:
+        """Read our partitions of a topic from where the ledger says, and forget what is held of them."""
+        self._settle()
+        ours = [number for name, number in self.partitions if name == topic]
+        state = self._look(topic)
+        for number in ours:
+            self._begin(topic, number, state)
+        self._consumer.assign([_at(partition) for partition in self.partitions.values()])
+
+    def close(self) -> None:
+        """Leave the group, so that others take over at once."""
+        self.partitions.clear()
+        self._consumer.close()
+
+    def _on_assign(self, consumer: Consumer, given: list[TopicPartition]) -> None:
+        self._changes += 1
+        self._settle()
+        try:
+            states = {topic: self._look(topic) for topic in sorted({partition.topic for partition in given})}
+        except StoppedError:
+            return
+        self.partitions.clear()
+        for partition in given:
+            self._begin(partition.topic, partition.partition, states[partition.topic])
+        consumer.assign([_at(partition) for partition in self.partitions.values()])
+        self.is_assigned = True
+        self._say(f"Reading {len(given)} partition(s) of {', '.join(states) or 'no topic'}.")
+
+    def _on_revoke(self, consumer: Consumer, _taken: list[TopicPartition]) -> None:
+        self._settle()
+        self._let_go(consumer)
+
+    def _on_lost(self, consumer: Consumer, _taken: list[TopicPartition]) -> None:
+        self._let_go(consumer)
+
+    def _let_go(self, consumer: Consumer) -> None:
+        self._changes += 1
+        self.is_assigned = False
+        self.partitions.clear()
+        consumer.unassign()
+
+    def _begin(self, topic: str, number: int, state: TopicState) -> None:
+        if lost := state.lost(number):
+            self._say(f"{topic}/{number}: the brokers removed {lost} messages before they were read.")
+        _, end = state.edges.get(number, (0, 0))
+        source = self._topics[topic]
+        self.partitions[topic, number] = Partition(source, state.stream, topic, number, state.start(number), end)
+
+    def _look(self, topic: str) -> TopicState:
+        """Ask the broker for the edges of a topic and the ledger for its positions.
+
+        Where a broker seems to have less than has landed we look twice: after a change of leaders it may not know
+        its own end for a moment.
+        """
+        before = self._patiently(lambda: self._state(topic))
+        if not before.is_made_anew:
+            return before
+        time.sleep(RETRY_SECONDS)
+        after = self._patiently(lambda: self._state(topic))
+        if after.is_made_anew:
+            self._say(f"The topic {topic} was made anew, or lost messages: all that it holds is read.")
+        return after
+
+    def _state(self, topic: str) -> TopicState:
+        from confluent_kafka import TopicPartition
+
+        source = self._topics[topic]
+        found = self._consumer.list_topics(topic, timeout=PATIENCE_SECONDS).topics[topic]
+        edges = {}
+        for number in found.partitions:
+            edges[number] = self._consumer.get_watermark_offsets(
+                TopicPartition(topic, number), timeout=PATIENCE_SECONDS
+            )
+        return state_of(topic, self._topic_id(topic), lambda stream: self._positions(source, stream), edges)
+
+    def _topic_id(self, topic: str) -> str:
+        """Give the broker's id of a topic; empty if the broker gives none."""
+        from confluent_kafka import KafkaException, TopicCollection
+        from confluent_kafka.admin import AdminClient
+
+        admin = AdminClient(connection(self._settings))
+        described = admin.describe_topics(TopicCollection([topic]), request_timeout=PATIENCE_SECONDS)
+        try:
+            found = str(described[topic].result().topic_id)
+        except KafkaException as error:
+            if error.args[0].code() == error.args[0]._UNSUPPORTED_FEATURE:
+                return ""
+            raise
+        return "" if found in {NO_TOPIC_ID, "None"} else found
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        from confluent_kafka import KafkaException
+
+        while True:
+            try:
+                return ask()
+            except (KafkaException, KeyError):
+                if self._is_stopping():
+                    raise StoppedError from None
+                self._tell("down", "The Kafka brokers do not answer; waiting for them.")
+                time.sleep(RETRY_SECONDS)
+
+    def _note(self, error: KafkaError, message: Message | None = None) -> None:
+        """Act on what the client reports; only what no waiting can mend ends the reading."""
+        code, topic = error.code(), message.topic() if message is not None else None
+        if code == error._PARTITION_EOF and message is not None:
+            partition = self.partitions.get((topic, message.partition()))  # type: ignore[arg-type]
+            if partition is not None:
+                partition.seen_end = message.offset() or 0
+        elif error.fatal() or code in {error.TOPIC_AUTHORIZATION_FAILED, error.GROUP_AUTHORIZATION_FAILED}:
+            raise UnreachableError(
+                f"Kafka refuses: {error.str()}", hint="May the user read the topics and use the group?"
+            )
+        elif code in {error._AUTHENTICATION, error._SSL}:
+            self._tell("denied", f"The Kafka brokers do not let us in: {error.str()}")
+        elif code in {error._ALL_BROKERS_DOWN, error._TRANSPORT, error._RESOLVE, error._TIMED_OUT}:
+            self._tell("down", "The Kafka brokers do not answer; waiting for them.")
+        elif code != error._MAX_POLL_EXCEEDED:
+            self._tell(error.name(), f"Kafka reports {error.name()}{f' for {topic}' if topic else ''}.")
+
+    def _tell(self, what: str, text: str) -> None:
+        if what not in self._told:
+            self._told.add(what)
+            self._say(text)
+
+
+def _at(partition: Partition) -> TopicPartition:
+    from confluent_kafka import TopicPartition
+
+    return TopicPartition(partition.topic, partition.number, partition.next_offset)

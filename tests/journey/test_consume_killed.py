@@ -1,0 +1,237 @@
+"""Consumers that are killed, frozen and joined by others at any moment land each Kafka message once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from shoplake.keys.keyring import Keyring
+from shoplake.lake.browse import show_rows as lake_rows
+from shoplake.lake.landing import land_inbox
+from shoplake.settings import Settings
+from shoplake.store.engine import open_store
+from shoplake.store.ledger import Ledger
+from tests.kafka import Broker
+
+SESSION_SECONDS = 20
+"""Short of it, the tests' broker gives up on members that a busy machine slows down."""
+PATIENCE_SECONDS = 120
+
+
+def event(number: int) -> bytes:
+    row = {"session_id": f"s{number}", "user_id": number % 97, "page": "/", "timestamp": int(time.time())}
+    return json.dumps(row).encode()
+
+
+class Load:
+    """Sends events to a topic at a steady rate until it is ended."""
+
+    def __init__(self, broker: Broker, topic: str, *, partitions: int, a_second: int) -> None:
+        self.sent = 0
+        self._broker, self._topic, self._partitions, self._step = broker, topic, partitions, a_second // 5
+        self._is_ending = threading.Event()
+        self._thread = threading.Thread(target=self._work)
+        self._thread.start()
+
+    def _work(self) -> None:
+        while not self._is_ending.wait(0.2):
+            numbers = range(self.sent, self.sent + self._step)
+            self.sent += self._broker.send(self._topic, (event(n) for n in numbers), partitions=self._partitions)
+
+    def end(self) -> int:
+        """Give the number of events that the broker has acknowledged."""
+        self._is_ending.set()
+        self._thread.join()
+        return self.sent
+
+
+class Consumer:
+    """A process of `shoplake consume`."""
+
+    started: ClassVar[list[subprocess.Popen[bytes]]] = []
+
+    def __init__(self, settings: Settings, broker: Broker, topic: str, group: str, *arguments: str) -> None:
+        environment = os.environ | {
+            "SHOPLAKE_KAFKA_BROKERS": broker.address,
+            "SHOPLAKE_KAFKA_TOPICS": json.dumps({"web_events": topic}),
+            "SHOPLAKE_KAFKA_GROUP": group,
+            "SHOPLAKE_KAFKA_SESSION_SECONDS": str(SESSION_SECONDS),
+            "SHOPLAKE_KAFKA_BATCH_SECONDS": "0.3",
+            "SHOPLAKE_KAFKA_PASSWORD": "correct-horse-battery",
+        }
+        command = [sys.executable, "-m", "shoplake", "--home", str(settings.home), "consume", "--format", "json"]
+        self.process = subprocess.Popen(
+            [*command, *arguments], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        self.started.append(self.process)
+
+    def is_reading(self, *, partitions: int) -> None:
+        """Wait until the group has given it so many partitions, or fewer."""
+        assert self.process.stderr is not None
+        limit = threading.Timer(PATIENCE_SECONDS, self.process.kill)
+        limit.start()
+        try:
+            for line in self.process.stderr:
+                found = re.match(rb"Reading (\d+) partition", line)
+                if found and 0 < int(found[1]) <= partitions:
+                    return
+        finally:
+            limit.cancel()
+        raise AssertionError("the consumer ended, or was given no partitions")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def end(self) -> int:
+        """End it as an operator does; give the number of rows that it landed."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.result()
+
+    def result(self) -> int:
+        printed, _ = self.process.communicate(timeout=120)
+        assert self.process.returncode == 0
+        return sum(int(found["rows_landed"]) for found in json.loads(printed))
+
+
+@pytest.fixture(autouse=True)
+def _no_consumer_outlives_its_test() -> Iterator[None]:
+    yield
+    for process in Consumer.started:
+        process.kill()
+        process.communicate()
+    Consumer.started.clear()
+
+
+def land_the_rest(settings: Settings, broker: Broker, topic: str) -> None:
+    Consumer(settings, broker, topic, a_group(), "--once").result()
+
+
+def a_group() -> str:
+    return f"group-{secrets.token_hex(4)}"
+
+
+def sessions(settings: Settings) -> list[str]:
+    found = lake_rows(settings, "web_events", limit=10_000_000)
+    place = found.columns.index("session_id")
+    return sorted(row[place] for row in found.rows)
+
+
+def landed_offsets(settings: Settings, topic: str) -> int:
+    store = open_store(settings, Keyring.open(settings))
+    try:
+        return sum(Ledger(store).positions(f"kafka/{topic}").values())
+    finally:
+        store.close()
+
+
+def seconds_to_land(settings: Settings, broker: Broker, topic: str) -> float:
+    """Measure how long a consumer takes from its partitions to its first landing; then kill it."""
+    consumer, before = Consumer(settings, broker, topic, a_group()), landed_offsets(settings, topic)
+    consumer.is_reading(partitions=3)
+    started = time.monotonic()
+    while landed_offsets(settings, topic) == before:
+        assert time.monotonic() < started + 60
+        time.sleep(0.05)
+    consumer.kill()
+    return time.monotonic() - started
+
+
+def assault(settings: Settings, broker: Broker, kills: int) -> int:
+    """Kill a consumer at random moments under load; give the number of events sent, each of which has landed once."""
+    topic, draw = broker.make_topic(partitions=3), random.Random(kills)
+    load = Load(broker, topic, partitions=3, a_second=1000)
+    progress = 0
+    try:
+        typical = seconds_to_land(settings, broker, topic)
+        for number in range(1, kills):
+            before = landed_offsets(settings, topic)
+            # A group of its own, so that the broker hands out the partitions without waiting for the dead one.
+            consumer = Consumer(settings, broker, topic, a_group())
+            if number % 4:
+                consumer.is_reading(partitions=3)
+            time.sleep(draw.uniform(0, 2 * typical))
+            consumer.kill()
+            land_inbox(settings)
+            progress += landed_offsets(settings, topic) > before
+    finally:
+        sent = load.end()
+    land_the_rest(settings, broker, topic)
+    assert progress > kills / 10, "the process was hardly ever caught at work"
+    assert sessions(settings) == sorted(f"s{n}" for n in range(sent))
+    return sent
+
+
+def test_ten_kills_under_load_lose_nothing_and_land_nothing_twice(settings: Settings, broker: Broker) -> None:
+    assault(settings, broker, kills=10)
+
+
+@pytest.mark.proof
+def test_two_hundred_kills(settings: Settings, broker: Broker, record_proof: Callable[[str, str], None]) -> None:
+    sent = assault(settings, broker, kills=200)
+    record_proof("consume", f"200 SIGKILLs of consume under load: each of {sent:,} Kafka messages landed once.")
+
+
+def test_consumers_share_the_partitions_and_take_over_from_a_killed_one(settings: Settings, broker: Broker) -> None:
+    topic, group = broker.make_topic(partitions=4), a_group()
+    load = Load(broker, topic, partitions=4, a_second=500)
+    try:
+        first = Consumer(settings, broker, topic, group)
+        first.is_reading(partitions=4)
+        doomed = Consumer(settings, broker, topic, group)
+        doomed.is_reading(partitions=2)
+        time.sleep(3)
+        doomed.kill()
+        third = Consumer(settings, broker, topic, group)
+        third.is_reading(partitions=2)
+    finally:
+        sent = load.end()
+    others = [third.end(), first.end()]
+    by_doomed = landed_offsets(settings, topic) - sum(others)
+    land_the_rest(settings, broker, topic)
+    assert sessions(settings) == sorted(f"s{n}" for n in range(sent))
+    assert min(by_doomed, others[1]) > 0
+
+
+@pytest.mark.proof
+def test_a_consumer_that_was_frozen_lands_nothing_that_others_have_landed(settings: Settings, broker: Broker) -> None:
+    topic, group = broker.make_topic(partitions=2), a_group()
+    load = Load(broker, topic, partitions=2, a_second=500)
+    try:
+        first = Consumer(settings, broker, topic, group)
+        first.is_reading(partitions=2)
+        frozen = Consumer(settings, broker, topic, group)
+        frozen.is_reading(partitions=1)
+        time.sleep(2)
+        frozen.process.send_signal(signal.SIGSTOP)
+        third = Consumer(settings, broker, topic, group)
+        third.is_reading(partitions=1)
+        time.sleep(2)
+        frozen.process.send_signal(signal.SIGCONT)
+        time.sleep(3)
+    finally:
+        sent = load.end()
+    landed = [frozen.end(), third.end(), first.end()]
+    assert sum(landed) == landed_offsets(settings, topic)
+    land_the_rest(settings, broker, topic)
+    assert sessions(settings) == sorted(f"s{n}" for n in range(sent))
+
+
+def test_the_password_is_in_no_process_list(settings: Settings, broker: Broker) -> None:
+    consumer = Consumer(settings, broker, broker.make_topic(), a_group())
+    consumer.is_reading(partitions=1)
+    assert b"correct-horse" not in Path(f"/proc/{consumer.process.pid}/cmdline").read_bytes()
+    assert consumer.end() == 0
