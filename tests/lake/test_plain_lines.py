@@ -168,3 +168,22 @@ def test_a_file_with_a_ragged_row_is_still_read_as_typed(lander: Lander, tmp_pat
     assert counts == (3001, 3000, 0, 0)
     assert rejected == [(9, ("wrong_number_of_fields",), "T,1,2")]
     assert [row[-3] for row in rows] == [line for line in range(2, 3003) if line != 9]
+
+
+@pytest.mark.parametrize("odd", ["", "T,1,2", f"T, 1,2,3,9.99,,{NOON}"])
+def test_rows_of_a_batch_stay_with_their_files(lander: Lander, tmp_path: Path, odd: str) -> None:
+    offered = []
+    for number in range(3):
+        path = tmp_path / f"{number}.csv"
+        lines = [f"T{number}-{row},{number},{row},3,9.99,,{NOON}" for row in range(50 + number)]
+        path.write_text("\n".join([HEADER, *lines, *([odd] if odd else [])]) + "\n", encoding="utf-8")
+        offered.append(Offered(f"file-{number}", path.name, look(path, POS)))
+    (outcome,) = lander.land(offered)
+    assert outcome.object is not None
+    lander.keep(outcome)
+    scan = scan_objects_sql(lander.con, lander.keyring, [outcome.object], POS, settings=lander.settings)
+    rows = lander.con.execute(
+        f"select _file_id, count(*), min(_line), max(_line), count(distinct _line) from ({scan}) "
+        "where transaction_id <> 'T' and _file_id = 'file-' || store_id group by all order by all"
+    ).fetchall()
+    assert rows == [(f"file-{n}", 50 + n, 2, 51 + n, 50 + n) for n in range(3)]
