@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from shoplake.simulator.dirt import CsvCodec
 from shoplake.simulator.world import World
 
 SHARE = 0.004
 """Of the lines, for each of changed, removed and added."""
+AMOUNT = re.compile(r"[0-9]+\.[0-9]{2}")
 
 
 def restated_day(world: World) -> int:
@@ -38,6 +41,7 @@ def _is_plain_sale(codec: CsvCodec, line: str) -> bool:
         is_written_plainly
         and row["transaction_id"].startswith("S")
         and row["quantity"] == "1"
+        and AMOUNT.fullmatch(row["revenue"]) is not None
         and not row["discount_applied"]
     )
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
+
 from shoplake.simulator import World
+from shoplake.simulator.dirt import CsvCodec
+from shoplake.simulator.restate import restated
+from shoplake.simulator.sales import COLUMNS
 from tests.simulator.conftest import Small
 
 
@@ -31,6 +36,14 @@ def test_few_lines_are_changed_removed_and_added(small: Small) -> None:
     assert len(gone) + len(new) < 0.05 * len(before)
     assert not removed & keys(after)
     assert not added & keys(before)
+
+
+@pytest.mark.parametrize("amount", ["", "abc", "NaN", "€5.00", "-3.00", "1e3"])
+def test_a_line_whose_amount_is_none_is_sent_again_as_it_was(amount: str) -> None:
+    lines = [f"S{n},1,2,1,{amount if n % 2 else '9.50'},,1767225600" for n in range(600)]
+    again = restated(World(), CsvCodec(COLUMNS), lines)
+    assert again != lines
+    assert [line for line in again if f",{amount},," in line] == lines[1::2]
 
 
 def test_a_world_of_one_day_restates_that_day(write: Callable[[World, str], Small]) -> None:
