@@ -21,7 +21,7 @@ from shoplake.pipeline import releases
 from shoplake.pipeline.run import run
 from shoplake.settings import Settings
 
-FIRST = 1_772_323_200
+FIRST = 1_577_836_800
 DAY = 86_400
 LINES = 400
 NET = "select count(*), sum(net_amount) from warehouse.fct_sale_lines"
