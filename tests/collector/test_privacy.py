@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
+
 from shoplake.settings import Settings
 from tests.collector.running import NOW, Running, add_producer
 from tests.journey.test_encryption import readable
@@ -29,6 +31,7 @@ def body(number: int) -> dict[str, object]:
     return row
 
 
+@pytest.mark.proof
 def test_no_marker_is_readable_anywhere(settings: Settings) -> None:
     markers = [str(FIRST + n).encode() for n in range(PERSONS)] + [f"MARKER{n:04d}".encode() for n in range(PERSONS)]
     said = b""
