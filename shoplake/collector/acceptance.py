@@ -34,10 +34,10 @@ class Acceptance:
 
     def __init__(self, settings: Settings, spool: Spool, doorkeeper: Doorkeeper, metrics: Metrics) -> None:
         """Store in ``spool``; every contract of kind stream is a source."""
-        from shoplake.contracts import load_contracts
+        from shoplake.contracts import stream_contracts
 
         self._settings, self._spool, self._doorkeeper, self._metrics = settings, spool, doorkeeper, metrics
-        self.contracts = {name: c for name, c in load_contracts(settings).items() if c.kind == "stream"}
+        self.contracts = stream_contracts(settings)
         self._fast = {name: FastCheck(contract) for name, contract in self.contracts.items()}
         self._checker = EventChecker(settings)
         self.checks: Grouped[tuple[Contract, list[bytes]], Reasons] = Grouped("checks", self._check)

@@ -36,11 +36,11 @@ class Drain:
 
     def __init__(self, settings: Settings, spool: Spool, *, threads: int = 1) -> None:
         """Drain ``spool``, every stream source of it."""
-        from shoplake.contracts import load_contracts
+        from shoplake.contracts import stream_contracts
 
         self._spool = spool
-        streams = [name for name, contract in load_contracts(settings).items() if contract.kind == "stream"]
-        self._landers = {source: StreamLander(settings, source, threads=threads) for source in streams}
+        sources = stream_contracts(settings)
+        self._landers = {source: StreamLander(settings, source, threads=threads) for source in sources}
         self._positions: dict[str, int] = {}
 
     def once(self, on_landed: OnLanded) -> bool:

@@ -83,8 +83,6 @@ class Keeping:
                 self._metrics.drain_restarts += 1
                 self._process = self._drain()
             self._delete_landed()
-            nothing = dict.fromkeys(self._metrics.waiting, (0, 0.0))
-            self._metrics.waiting = nothing | self._spool.backlog()
             if time.monotonic() - forgot_at > FORGET_SECONDS:
                 forgot_at = time.monotonic()
                 self._forget(time.time() - self._settings.collector_remember_hours * 3600)

@@ -18,8 +18,14 @@ COMMIT_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.
 class Metrics:
     """The collector's counters: plain numbers, which become metrics only when they are read."""
 
-    def __init__(self) -> None:
-        """Make a registry of its own."""
+    def __init__(self, waiting: Callable[[], dict[str, tuple[int, float]]]) -> None:
+        """Make a registry of its own.
+
+        Args:
+            waiting: gives the events that wait to land and when the oldest arrived (seconds since 1970), by source;
+                asked when the metrics are read, so that they never show what was.
+
+        """
         from prometheus_client import CollectorRegistry, Histogram
 
         self.requests: Counter[str] = Counter()
@@ -28,8 +34,7 @@ class Metrics:
         self.duplicates: Counter[str] = Counter()
         self.landed: Counter[str] = Counter()
         self.drain_restarts = 0
-        self.waiting: dict[str, tuple[int, float]] = {}
-        """Events that wait to land and when the oldest arrived (seconds since 1970), by source."""
+        self._waiting = waiting
         self._watched: list[tuple[str, str, Callable[[], float]]] = []
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -70,7 +75,7 @@ class Metrics:
         yield CounterMetricFamily(f"{PREFIX}drain_restarts", restarts, value=self.drain_restarts)
         events = GaugeMetricFamily(f"{PREFIX}spool_events", "Events that wait to land.", labels=["source"])
         seconds = GaugeMetricFamily(f"{PREFIX}spool_seconds", "Age of the oldest of them.", labels=["source"])
-        for source, (count, oldest) in dict(self.waiting).items():
+        for source, (count, oldest) in self._waiting().items():
             events.add_metric([source], count)
             seconds.add_metric([source], max(time.time() - oldest, 0.0) if count else 0.0)
         yield from (events, seconds)

@@ -17,6 +17,7 @@ from shoplake.collector.app import Limits, make_app
 from shoplake.collector.doorkeeper import Doorkeeper
 from shoplake.collector.keeping import Keeping
 from shoplake.collector.metrics import Metrics
+from shoplake.contracts import stream_contracts
 from shoplake.errors import InputError
 from shoplake.keys.keyring import Keyring
 from shoplake.lake.locks import spool_lock
@@ -49,7 +50,8 @@ def collect(settings: Settings, *, host: str, port: int, on_ready: Callable[[str
         stack.enter_context(spool_lock(settings, is_shared=True, wait_seconds=30))
         spool = open_spool(settings, Keyring.open(settings))
         stack.callback(spool.close)
-        doorkeeper, metrics = Doorkeeper(settings), Metrics()
+        nothing = dict.fromkeys(stream_contracts(settings), (0, 0.0))
+        doorkeeper, metrics = Doorkeeper(settings), Metrics(lambda: nothing | spool.backlog())
         acceptance = Acceptance(settings, spool, doorkeeper, metrics)
         limits = Limits(settings.collector_body_limit_bytes, settings.collector_memory_limit_bytes)
         metrics.watch("memory_bytes", "Bytes of bodies in memory.", lambda: limits.memory.held)

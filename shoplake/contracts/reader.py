@@ -101,6 +101,16 @@ def load_contracts(settings: Settings | None = None) -> dict[str, Contract]:
     return contracts
 
 
+def stream_contracts(settings: Settings | None = None) -> dict[str, Contract]:
+    """Give the contracts of the sources that come as events, one by one.
+
+    Raises:
+        ContractError: a file is not a contract, or promises what landing cannot keep.
+
+    """
+    return {name: contract for name, contract in load_contracts(settings).items() if contract.kind == "stream"}
+
+
 @cache
 def _read(path: str, _changed: int) -> Contract:
     import yaml

@@ -73,9 +73,9 @@ def stream_contract(settings: Settings, source: str) -> Contract:
         InputError: the source has no contract, or none of kind ``stream``.
 
     """
-    from shoplake.contracts import load_contracts
+    from shoplake.contracts import stream_contracts
 
-    streams = {name: contract for name, contract in load_contracts(settings).items() if contract.kind == "stream"}
+    streams = stream_contracts(settings)
     if source not in streams:
         raise InputError(
             f"There is no stream source {source!r}.", hint=f"Stream sources with a contract: {', '.join(streams)}."
