@@ -19,6 +19,7 @@ from shoplake.lake.events import EventBatch
 from shoplake.lake.flags import CONFLICT, repair_codes, row_layout, warning_codes
 from shoplake.lake.objects import lake_key, lake_object_path
 from shoplake.lake.protect import forget_clear, protect, protected_rows
+from shoplake.lake.lookback import Written, has_repeats, written_file
 from shoplake.lake.relations import Offered, Relation, parquet_relation, text_relation, typed_relation
 from shoplake.sources.json_lines import blocks_of
 from shoplake.store.ledger import LakeObject
@@ -184,13 +185,13 @@ class Lander:
         name, part = self._place(files, salt)
         for rows in inputs:
             rows.relation.prepare()
-        landed = self._write(" union all ".join(rows.sql.landable for rows in inputs), part)
+        written = self._write(" union all ".join(rows.sql.landable for rows in inputs), part)
         if known:
             self._drop_known(outcomes[files[0].file_id], part, known)
-        rejected = sum(rows.count for rows in inputs) - landed
+        rejected = sum(rows.count for rows in inputs) - written.rows
         if rejected:
             self._collect_rejected(files, outcomes, inputs, rejected)
-        landed = self._look_back(outcomes, part)
+        landed = self._look_back(outcomes, part, None if known else written)
         for file in files:
             outcome = outcomes[file.file_id]
             outcome.rows_read = outcome.rows_landed + outcome.rows_duplicate + len(outcome.rejected)
@@ -250,8 +251,8 @@ class Lander:
         chunk = pa.table(columns)  # noqa: F841 - read by name
         self.con.execute(f"insert into {LEXED} by name select * from chunk")
 
-    def _write(self, landable: str, part: Path) -> int:
-        """Write the landable rows, personal fields protected, encrypted; give their number."""
+    def _write(self, landable: str, part: Path) -> Written:
+        """Write the landable rows, personal fields protected, encrypted."""
         import duckdb
 
         key = add_parquet_key(self.con, self.keyring.current(lake_key(self.contract.source)))
@@ -273,10 +274,11 @@ class Lander:
         rows = protected_rows(self.con, self.contract, self.vault) if is_personal else "select * from clear_rows"
         self._copy(rows, part, key)
 
-    def _copy(self, rows: str, part: Path, key: str) -> int:
+    def _copy(self, rows: str, part: Path, key: str) -> Written:
         stamped = f"select * exclude (_flags), timestamp {text(str(self.now))} as _landed_at, _flags from ({rows})"
-        row = self.con.execute(f"copy ({stamped}) to {text(str(part))} ({copy_options(key)})").fetchone()
-        return int(row[0]) if row else 0
+        options = f"{copy_options(key)}, return_stats"
+        found = self.con.execute(f"copy ({stamped}) to {text(str(part))} ({options})").fetchall()
+        return written_file(found, self.contract.event_time)
 
     def _collect_rejected(
         self, files: Sequence[Offered], outcomes: dict[str, FileOutcome], inputs: Sequence[_Rows], expected: int
@@ -310,39 +312,55 @@ class Lander:
         query = f"select _line, to_json(struct_pack({names}))::varchar from {relation.sql}"
         return self.con.execute(query).fetchall()
 
-    def _look_back(self, outcomes: dict[str, FileOutcome], part: Path) -> int:
-        """Read keys, flags and times of what was written; drop exact duplicates and flag conflicts if there are any."""
+    def _look_back(self, outcomes: dict[str, FileOutcome], part: Path, written: Written | None) -> int:
+        """Look at keys, flags and times of what was written; drop exact duplicates and flag conflicts if there are any.
+
+        What the writer noted of a single file need not be read; None if the object is no longer as it was written.
+        """
         key = add_parquet_key(self.con, self.keyring.current(lake_key(self.contract.source)))
         source = f"read_parquet({text(str(part))}, {parquet_options(key)})"
-        counts = self._count_days(outcomes, source)
-        if self._repeats_a_key(source):
+        counts = self._noted(outcomes, written) if written else None
+        if counts is None:
+            counts = self._count_days(outcomes, source)
+        if self._repeats_a_key(source, is_one_file=len(outcomes) == 1):
             self._resolve(source, part, key)
+            written = None
             for outcome in outcomes.values():
                 outcome.days.clear()
             before, counts = counts, self._count_days(outcomes, source)
             for file_id, rows in before.items():
                 outcomes[file_id].rows_duplicate += rows - counts[file_id]
-        return self._note_counts(outcomes, source, counts)
+        return self._note_counts(outcomes, source, counts, has_flags=written is None or written.has_flags)
+
+    def _noted(self, outcomes: dict[str, FileOutcome], written: Written) -> dict[str, int] | None:
+        """Give the rows of the one file as its writer noted them, if they are all of one day; else None."""
+        if len(outcomes) != 1 or written.first is None or written.last is None:
+            return None
+        if written.first.date() != written.last.date():
+            return None
+        ((file_id, outcome),) = outcomes.items()
+        outcome.days[written.first.date()] = written.rows
+        outcome.min_event_at, outcome.max_event_at = written.first, written.last
+        return {file_id: written.rows}
 
     def _count(self, outcomes: dict[str, FileOutcome], source: str) -> int:
         """Count rows, flags and days of each file in ``source``; give the rows of all."""
-        return self._note_counts(outcomes, source, self._count_days(outcomes, source))
+        return self._note_counts(outcomes, source, self._count_days(outcomes, source), has_flags=True)
 
-    def _note_counts(self, outcomes: dict[str, FileOutcome], source: str, counts: dict[str, int]) -> int:
+    def _note_counts(
+        self, outcomes: dict[str, FileOutcome], source: str, counts: dict[str, int], *, has_flags: bool
+    ) -> int:
         for file_id, rows in counts.items():
             outcomes[file_id].rows_landed = rows
-        self._count_flags(outcomes, source)
+        if has_flags:
+            self._count_flags(outcomes, source)
         return sum(counts.values())
 
-    def _repeats_a_key(self, source: str) -> bool:
-        """Say whether any file holds two rows of one key; a false yes by equal hashes does no harm.
-
-        Sorting the hashes in NumPy costs half of counting them apart in DuckDB, and eight bytes a row.
-        """
-        identity = ", ".join(quoted(name) for name in self.contract.key)
-        digests = self.con.execute(f"select hash({identity}, _file_id) as digest from {source}").fetchnumpy()["digest"]
-        digests.sort()
-        return bool((digests[1:] == digests[:-1]).any())
+    def _repeats_a_key(self, source: str, *, is_one_file: bool) -> bool:
+        """Say whether any file holds two rows of one key; a false yes by equal hashes does no harm."""
+        identity = ", ".join([*map(quoted, self.contract.key), *([] if is_one_file else ["_file_id"])])
+        query = f"select hash({identity}) as digest from {source}"
+        return has_repeats(self.con.execute(query).fetchnumpy()["digest"])
 
     def _resolve(self, source: str, part: Path, key: str) -> None:
         """Keep the first of exact duplicates within a file; flag rows that share a key with other content."""
