@@ -17,9 +17,9 @@ from shoplake.keys.duckdb_session import add_parquet_key, copy_options, parquet_
 from shoplake.lake.checks import CheckedSql, checked_sql, typed_sql
 from shoplake.lake.events import EventBatch
 from shoplake.lake.flags import CONFLICT, repair_codes, row_layout, warning_codes
+from shoplake.lake.lookback import Written, has_repeats, written_file
 from shoplake.lake.objects import lake_key, lake_object_path
 from shoplake.lake.protect import forget_clear, protect, protected_rows
-from shoplake.lake.lookback import Written, has_repeats, written_file
 from shoplake.lake.relations import Offered, Relation, parquet_relation, text_relation, typed_relation
 from shoplake.sources.json_lines import blocks_of
 from shoplake.store.ledger import LakeObject

@@ -7,7 +7,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,13 +90,28 @@ def parse(settings: Settings) -> Project:
     from shoplake.home import HomePaths
 
     variables = json.dumps(model_variables(settings), sort_keys=True)
-    if variables not in _parsed:
-        _parsed[variables] = _parse(variables, str(HomePaths(settings.home).build / "dbt"))
+    with _parsing:
+        if variables not in _parsed:
+            _parsed[variables] = _parse(variables, str(HomePaths(settings.home).build / "dbt"))
     return _parsed[variables]
+
+
+def parse_meanwhile(settings: Settings) -> None:
+    """Begin to read the dbt project in a thread of its own; `parse` waits for it, and says what went wrong.
+
+    It takes one core two seconds, in which landing can use the other.
+    """
+
+    def begin() -> None:
+        with suppress(Exception):  # `parse` meets it again, in the thread that can tell it
+            parse(settings)
+
+    threading.Thread(target=begin, name="parse").start()
 
 
 _parsed: dict[str, Project] = {}
 """The parsed project by its variables: it is the same for every home."""
+_parsing = threading.Lock()
 
 
 def _parse(variables: str, folder: str) -> Project:
@@ -134,8 +150,16 @@ def _parsed_before(file: Path) -> Iterator[None]:
             durable_write(kept, file.read_bytes())
 
 
-def build(workspace: Workspace, project: Project, models: Sequence[str]) -> BuildOutcome:
+def build(
+    workspace: Workspace, project: Project, models: Sequence[str], on_built: Callable[[str], None]
+) -> BuildOutcome:
     """Build ``models`` and run their tests.
+
+    Args:
+        workspace: where to build.
+        project: the parsed models.
+        models: names of those to build.
+        on_built: told the name of each model once its rows are written, while others are still built or tested.
 
     Raises:
         BuildError: a model's SQL failed.
@@ -159,7 +183,7 @@ def build(workspace: Workspace, project: Project, models: Sequence[str]) -> Buil
     ]
     Current.workspace = workspace
     try:
-        result = _invoke(args, folder, manifest=project.dbt_manifest, must_pass=False)
+        result = _invoke(args, folder, manifest=project.dbt_manifest, must_pass=False, on_built=on_built)
         if result.exception is not None:
             raise BuildError(f"dbt could not run: {result.exception}", hint="This is a fault of the models.")
         return _outcome(workspace, result.result.results)
@@ -206,8 +230,21 @@ def _bare(sql: str, graph: ModelGraph) -> str:
     return sql
 
 
-def _invoke(args: list[str], folder: str, *, manifest: Any = None, must_pass: bool = True) -> Any:  # noqa: ANN401
+def _invoke(
+    args: list[str],
+    folder: str,
+    *,
+    manifest: Any = None,  # noqa: ANN401
+    must_pass: bool = True,
+    on_built: Callable[[str], None] | None = None,
+) -> Any:  # noqa: ANN401 - dbt's result is not typed
     from dbt.cli.main import dbtRunner
+
+    def listen(event: Any) -> None:  # noqa: ANN401
+        if on_built and event.info.name == "NodeFinished":
+            node = event.data.node_info
+            if node.resource_type == "model" and node.node_status == "success":
+                on_built(node.node_name)
 
     fixed = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
     fixed += ["--target-path", f"{folder}/target", "--log-path", f"{folder}/logs"]
@@ -222,7 +259,7 @@ def _invoke(args: list[str], folder: str, *, manifest: Any = None, must_pass: bo
         "--no-use-colors",
     ]
     with _quiet_warnings():
-        result = dbtRunner(manifest=manifest).invoke([*flags, *args, *fixed])
+        result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke([*flags, *args, *fixed])
     if must_pass and not result.success:
         raise BuildError(f"dbt {args[0]} failed: {result.exception}", hint="This is a fault of the models.")
     return result

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import shutil
 from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     from shoplake.pipeline.workspace import Workspace
 
 MONTH_LENGTH = len("2026-01")
+FileDigests = Mapping[str, tuple[int, int, Any]]
+"""Rows, sum of row hashes and latest span end by file."""
 
 
 def collect_tables(
-    workspace: Workspace, last: Manifest | None, compiled: Mapping[str, str]
+    workspace: Workspace, last: Manifest | None, compiled: Mapping[str, str], digests: Digests
 ) -> tuple[dict[str, Table], dict[str, int]]:
     """Move new partitions into place and describe every table of the coming release.
 
@@ -38,7 +41,7 @@ def collect_tables(
     for model in workspace.graph.tables():
         before = last.tables.get(model.name) if last else None
         kept = [p for p in (before.partitions if before else ()) if not workspace.plan.rebuilds(p.label, model.name)]
-        fresh = _take(workspace, model, before)
+        fresh = _take(workspace, model, before, digests)
         fresh += _settle(workspace, model, kept)
         folder = HomePaths(workspace.settings.home).partitions / model.database / model.name
         if fresh and folder.is_dir():
@@ -57,22 +60,63 @@ def collect_tables(
     return tables, {name: count for name, count in written.items() if count}
 
 
-def _take(workspace: Workspace, model: Model, before: Table | None) -> list[Partition]:
+def _take(workspace: Workspace, model: Model, before: Table | None, digests: Digests) -> list[Partition]:
     """Hash, name and move the files that dbt wrote for a model."""
-    folder = workspace.folder_of(model.name)
     files: dict[str, list[Path]] = {}
-    for file in sorted(folder.glob("_partition=*/*.parquet")):
+    for file in _files_of(workspace, model.name):
         files.setdefault(file.parent.name.removeprefix("_partition="), []).append(file)
     if not files:
         return []
     known = {p.label: p for p in before.partitions} if before else {}
-    digests = _digests(workspace.connection, workspace, model, [f for group in files.values() for f in group])
-    return [_place(workspace, model, label, group, digests, known.get(label)) for label, group in files.items()]
+    found = digests.of(model)
+    return [_place(workspace, model, label, group, found, known.get(label)) for label, group in files.items()]
 
 
-def _digests(
-    con: DuckDBPyConnection, workspace: Workspace, model: Model, files: Iterable[Path]
-) -> dict[str, tuple[int, int, Any]]:
+def _files_of(workspace: Workspace, name: str) -> list[Path]:
+    return sorted(workspace.folder_of(name).glob("_partition=*/*.parquet"))
+
+
+class Digests:
+    """Looks at what each model wrote, in a thread of its own, while other models are still built and tested.
+
+    dbt's own work takes one core; this has use for the other.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        """Look at the partitions of ``workspace``."""
+        self._workspace = workspace
+        self._thread = ThreadPoolExecutor(1, "digests")
+        self._found: dict[str, Future[FileDigests]] = {}
+
+    def __enter__(self) -> Digests:
+        """Wait for models."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave what has not begun."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def begin(self, name: str) -> None:
+        """Note that a model, or a view, is written."""
+        if name in self._workspace.graph.models and self._workspace.graph[name].is_table:
+            model = self._workspace.graph[name]
+            self._found[name] = self._thread.submit(self._look, model)
+
+    def of(self, model: Model) -> FileDigests:
+        """Give what was found in each file of a model."""
+        if model.name not in self._found:
+            self.begin(model.name)
+        return self._found[model.name].result()
+
+    def _look(self, model: Model) -> FileDigests:
+        files = _files_of(self._workspace, model.name)
+        if not files:
+            return {}
+        with self._workspace.connection.cursor() as con:
+            return _digests(con, self._workspace, model, files)
+
+
+def _digests(con: DuckDBPyConnection, workspace: Workspace, model: Model, files: Iterable[Path]) -> FileDigests:
     """Give (rows, sum of row hashes, latest span end) by file; a sum does not depend on the rows' order."""
     from shoplake.keys.duckdb_session import add_parquet_key
 
@@ -95,7 +139,7 @@ def _place(
     model: Model,
     label: str,
     files: list[Path],
-    digests: Mapping[str, tuple[int, int, Any]],
+    digests: FileDigests,
     known: Partition | None,
 ) -> Partition:
     found = [digests[str(file)] for file in files]

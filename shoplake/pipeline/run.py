@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from shoplake.errors import AuditFailed
 from shoplake.home import HomePaths, home_lock, require_home
 from shoplake.pipeline import releases
-from shoplake.pipeline.build import AuditFailure, BuildOutcome, Project, Step, build, parse
+from shoplake.pipeline.build import AuditFailure, BuildOutcome, Project, Step, build, parse, parse_meanwhile
 from shoplake.pipeline.changes import changes_since
 from shoplake.pipeline.manifest import AuditCounts, Manifest, Restatement
 from shoplake.pipeline.plan import make_plan
-from shoplake.pipeline.publish import collect_tables, discard
+from shoplake.pipeline.publish import Digests, collect_tables, discard
 from shoplake.pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def run(
         run_id = ledger.start_run()
         if crashed:
             releases.sweep(settings)
+        parse_meanwhile(settings)
         with _timed(report, "land", on_step) as step:
             report.files = land_inbox(settings, locked=True)
             step["rows"] = sum(file.rows_landed for file in report.files)
@@ -129,23 +130,22 @@ def _release(
     discard(workspace)
     workspace.folder.mkdir(parents=True)
     try:
-        outcome = _build_and_audit(workspace, project, report, on_step)
-        with _timed(report, "publish", on_step) as step:
-            manifest = _manifest(workspace, project, outcome, ledger, last)
-            releases.save(settings, manifest)
-            releases.expire(settings, days=settings.release_retention_days, now=manifest.created_at)
-            step["rows"] = sum(manifest.changed.values())
+        with Digests(workspace) as digests:
+            outcome = _build_and_audit(workspace, project, report, on_step, digests)
+            with _timed(report, "publish", on_step) as step:
+                manifest = _publish(workspace, project, outcome, ledger, last, digests)
+                step["rows"] = sum(manifest.changed.values())
         report.release, report.published = manifest.release_id, True
     finally:
         discard(workspace)
 
 
 def _build_and_audit(
-    workspace: Workspace, project: Project, report: RunReport, on_step: Callable[[str], None]
+    workspace: Workspace, project: Project, report: RunReport, on_step: Callable[[str], None], digests: Digests
 ) -> BuildOutcome:
     models = [model.name for model in workspace.graph.tables() if model.name in workspace.plan.touched]
     with _timed(report, "build and audit", on_step):
-        outcome = build(workspace, project, models)
+        outcome = build(workspace, project, models, digests.begin)
     report.steps[-1:] = [*outcome.steps, report.steps[-1]]
     report.tests, report.failures = outcome.tests, outcome.failures
     if outcome.failures:
@@ -157,13 +157,18 @@ def _build_and_audit(
     return outcome
 
 
-def _manifest(
-    workspace: Workspace, project: Project, outcome: BuildOutcome, ledger: Ledger, last: Manifest | None
+def _publish(
+    workspace: Workspace,
+    project: Project,
+    outcome: BuildOutcome,
+    ledger: Ledger,
+    last: Manifest | None,
+    digests: Digests,
 ) -> Manifest:
     now = dt.datetime.now(dt.UTC)
-    tables, changed = collect_tables(workspace, last, outcome.compiled)
+    tables, changed = collect_tables(workspace, last, outcome.compiled, digests)
     sequence = last.ledger_sequence if last else 0
-    return Manifest(
+    manifest = Manifest(
         release_id=releases.new_release_id(now),
         created_at=now,
         ledger_sequence=workspace.snapshot.sequence,
@@ -181,6 +186,9 @@ def _manifest(
             if r.sequence > sequence
         ),
     )
+    releases.save(workspace.settings, manifest)
+    releases.expire(workspace.settings, days=workspace.settings.release_retention_days, now=now)
+    return manifest
 
 
 def _usable(last: Manifest | None, project: Project, settings: Settings) -> Manifest | None:
