@@ -22,6 +22,8 @@
 	if (!key || window.shoplakeTracker) return;
 	window.shoplakeTracker = true;
 
+	const isTablet = /^Mac/.test(navigator.platform) && navigator.maxTouchPoints > 1; // an iPad
+	const context = { userAgent: navigator.userAgent, device: { type: isTablet ? "Tablet" : undefined } };
 	const newId = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
 
 	let visit;
@@ -55,8 +57,6 @@
 		const batch = queue.filter((m) => !flying.has(m)).slice(0, MOST_SENT);
 		if (!batch.length) return;
 		batch.forEach((m) => flying.add(m));
-		const isTablet = /^Mac/.test(navigator.platform) && navigator.maxTouchPoints > 1; // an iPad
-		const context = { userAgent: navigator.userAgent, device: { type: isTablet ? "Tablet" : undefined } };
 		let pause = GATHER;
 		try {
 			const answer = await fetch(url, {
