@@ -30,10 +30,10 @@ packages:
 		|| echo "Could not be installed: $$missing. Tests with them are skipped."; \
 	fi
 
-# Segment's library for Node, whose messages the tests send.
+# Segment's libraries, which the tests send with.
 node_modules/.ready: package.json package-lock.json .npmrc
 	@if command -v npm >/dev/null; then npm ci --ignore-scripts --no-audit --no-fund && touch $@; \
-	else echo "npm is not installed: tests with libraries for Node are skipped."; fi
+	else echo "npm is not installed: tests with its libraries are skipped."; fi
 
 demo: setup
 	$(BIN)/shoplake --home .demo demo --scale $(SCALE)

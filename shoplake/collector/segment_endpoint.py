@@ -6,12 +6,14 @@ import asyncio
 import base64
 import binascii
 import json
+import threading
 from typing import TYPE_CHECKING
 
 from shoplake.collector.app import Body, EventsEndpoint, Limits
 from shoplake.collector.origins import Origins
 from shoplake.collector.refusal import Refusal
 from shoplake.collector.segment import BATCH, Mapped, SegmentMapper
+from shoplake.collector.user_agent import read_agent
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope
@@ -99,6 +101,8 @@ def segment_paths(
     contract = stream_contract(settings, settings.collector_segment_source)
     key = Keyring.open(settings).current(SESSION_KEY).secret
     mapper = SegmentMapper(contract, key, settings.timezone)
+    # Its rules take a quarter of a second to load: the first message would have everybody wait for them.
+    threading.Thread(target=read_agent, args=[""], name="browsers", daemon=True).start()
     endpoint = SegmentEndpoint(acceptance, doorkeeper, metrics, limits, mapper, settings.collector_event_limit)
     return dict.fromkeys(KINDS, Origins(endpoint, settings.collector_allowed_origins, metrics))
 

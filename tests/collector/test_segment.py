@@ -232,14 +232,14 @@ def test_what_lands_is_the_contract_and_nothing_else(shop: Shop) -> None:
     settings, running = shop.settings, shop.running
     at = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=200)
     message = page(
-        1,
+        101,
         userId="77",
         timestamp=at.isoformat(),
         properties={"path": "/lands"},
         context={"userAgent": "Mozilla/5.0 (Android 14; Mobile; rv:127.0) Gecko/127.0 Firefox/127.0"},
     )
     for _ in range(2):
-        batch = [message, page(2, properties={"path": "/lands"})]
+        batch = [message, page(102, properties={"path": "/lands"})]
         assert send(running, "/v1/batch", {"batch": batch}).status_code == 200
     first, second = landed_at(settings, "/lands")
     shown = [first[name] for name in ("device_type", "browser", "event_type")]
@@ -247,7 +247,7 @@ def test_what_lands_is_the_contract_and_nothing_else(shop: Shop) -> None:
     assert abs(first["timestamp"] - at.replace(tzinfo=None)) < dt.timedelta(milliseconds=1)
     assert first["user_id"] is not None
     assert second["user_id"] is None
-    assert len({first["session_id"], second["session_id"], "a1", "a2"}) == 4
+    assert len({first["session_id"], second["session_id"], "a101", "a102"}) == 4
     assert first["_notes"] == second["_notes"] == []
 
 

@@ -25,6 +25,17 @@ HTML = """<!doctype html><title>Shop</title><body style="margin: 0; height: {hei
 <button id="buy">Buy</button> <a id="next" href="{next}">Next</a>
 <button id="push" onclick="history.pushState({{}}, '', '{next}')">Push</button>
 <button id="query" onclick="history.pushState({{}}, '', '?mail=MARKER')">Query</button>"""
+ANALYTICS_JS = Path(__file__).parents[2] / "node_modules" / "@segment" / "analytics-next" / "dist" / "umd"
+SEGMENT_HTML = """<!doctype html><title>Shop</title><script src="/analytics.js/index.js"></script>
+<script>
+const host = { protocol: "http", apiHost: "COLLECTOR/v1" };
+const analytics = AnalyticsNext.AnalyticsBrowser.load(
+  { writeKey: "KEY", cdnSettings: { integrations: { "Segment.io": { apiKey: "KEY", ...host } } } },
+);
+analytics.identify("7700000000002", { email: "MARKER@shop.example" });
+analytics.page("Home");
+analytics.track("Click", { price: 3 });
+</script>"""
 GPC = "Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { get: () => true })"
 NO_STORAGE = """for (const area of ["localStorage", "sessionStorage"])
   Object.defineProperty(window, area, { get: () => { throw new Error("forbidden"); } });"""
@@ -76,6 +87,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Sh
 
     def html(path: str) -> str:
         folder = "/" + path.split("/")[1]
+        if folder == "/analytics.js":
+            return (ANALYTICS_JS / Path(path).name).read_text(encoding="utf-8")
+        if folder == "/segment":
+            return SEGMENT_HTML.replace("COLLECTOR", collector.removeprefix("http://")).replace("KEY", keys[""])
         more = 'data-user="7700000000001"' if folder == "/user" else ""
         key = keys.get(folder, keys[""])
         return HTML.format(
@@ -227,6 +242,18 @@ def test_do_not_track_is_kept(shop: Shop, playwright: Playwright, chromium: str,
 def test_global_privacy_control_is_kept(shop: Shop, context: BrowserContext) -> None:
     context.add_init_script(GPC)
     nothing_is_sent(shop, context, "/gpc")
+
+
+def test_segments_own_script_sends_here_too(shop: Shop, context: BrowserContext) -> None:
+    if not ANALYTICS_JS.is_dir():
+        pytest.skip("npm or Segment's analytics.js is not installed: call make node_modules/.ready")
+    page = context.new_page()
+    page.goto(f"{shop.url}/segment/a?mail=MARKER")
+    rows = shop.landed(page, "/segment", 2)
+    assert [(row["page"], row["event_type"]) for row in rows] == [("/segment/a", "View"), ("/segment/a", "Click")]
+    assert len({row["session_id"] for row in rows}) == 1
+    assert len({row["user_id"] for row in rows} - {None}) == 1
+    assert {(row["device_type"], row["browser"]) for row in rows} == {("Desktop", "HeadlessChrome")}
 
 
 def test_a_page_of_another_origin_sends_nothing(shop: Shop, context: BrowserContext) -> None:
