@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, Route
 
 from shoplake.collector.drain import drain
+from shoplake.collector.tracker import SCRIPT
 from shoplake.pipeline.init import init_home
 from shoplake.settings import Settings, load_settings
 from tests.browser import do_not_track, serving
@@ -21,7 +22,7 @@ HEIGHT = 2880
 """Of a page, four times that of the window."""
 HTML = """<!doctype html><title>Shop</title><body style="margin: 0; height: {height}px">
 <script>history.scrollRestoration = "manual"</script>
-<script src="{collector}/tracker.js" data-key="{key}" {more}></script>
+<script src="{host}/tracker.js" data-key="{key}" {more}></script>
 <button id="buy">Buy</button> <a id="next" href="{next}">Next</a>
 <button id="push" onclick="history.pushState({{}}, '', '{next}')">Push</button>
 <button id="query" onclick="history.pushState({{}}, '', '?mail=MARKER')">Query</button>"""
@@ -79,7 +80,10 @@ class Shop:
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Shop]:  # noqa: ARG001 - or skip
-    """Give a shop whose pages below ``/user`` are those of a customer, below ``/slow`` have a key with a limit."""
+    """Give a shop whose pages below ``/user`` are a customer's; below ``/slow`` have a key with a limit.
+
+    Those below ``/own`` load the script from the shop itself.
+    """
     settings = load_settings(tmp_path_factory.mktemp("shop") / "home")
     init_home(settings)
     keys = {"": add_producer(settings), "/slow": add_producer(settings, "slow", rate_limit=1)}
@@ -87,15 +91,15 @@ def shop(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Sh
 
     def html(path: str) -> str:
         folder = "/" + path.split("/")[1]
+        if path == "/tracker.js":
+            return SCRIPT.read_text(encoding="utf-8")
         if folder == "/analytics.js":
             return (ANALYTICS_JS / Path(path).name).read_text(encoding="utf-8")
         if folder == "/segment":
             return SEGMENT_HTML.replace("COLLECTOR", collector.removeprefix("http://")).replace("KEY", keys[""])
-        more = 'data-user="7700000000001"' if folder == "/user" else ""
-        key = keys.get(folder, keys[""])
-        return HTML.format(
-            height=HEIGHT, collector=collector, key=key, next=f"{folder}/next?mail=MARKER#MARKER", more=more
-        )
+        more = {"/user": 'data-user="7700000000001"', "/own": f'data-endpoint="{collector}/"'}.get(folder, "")
+        host, key, following = "" if folder == "/own" else collector, keys.get(folder, keys[""]), f"{folder}/next"
+        return HTML.format(height=HEIGHT, host=host, key=key, next=f"{following}?mail=MARKER#MARKER", more=more)
 
     with serving(html) as port, pytest.MonkeyPatch.context() as patch:
         patch.setenv("SHOPLAKE_COLLECTOR_ALLOWED_ORIGINS", f'["http://127.0.0.1:{port}"]')
@@ -155,12 +159,12 @@ def test_views_clicks_and_scrolls_land_once(shop: Shop, context: BrowserContext)
     assert "MARKER" not in str(told)
 
 
-def test_a_phone_and_nobody(shop: Shop, playwright: Playwright, browser: Browser) -> None:
+def test_a_phone_on_a_page_with_a_script_of_its_own(shop: Shop, playwright: Playwright, browser: Browser) -> None:
     context = browser.new_context(**playwright.devices["iPhone 13"])
     page = context.new_page()
-    page.goto(f"{shop.url}/phone/a")
+    page.goto(f"{shop.url}/own/a")
     page.goto("about:blank")
-    (row,) = shop.landed(page, "/phone", 1)
+    (row,) = shop.landed(page, "/own", 1)
     assert (row["device_type"], row["browser"], row["user_id"]) == ("Mobile", "Safari", None)
     context.close()
 
