@@ -16,20 +16,29 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(BIN)/python -m shoplake.pipeline.build
 	@touch $@
 
-# PostgreSQL, for the tests of the operational store on it; without it they are skipped, and say so.
+# PostgreSQL, for the tests of the operational store on it; Chromium, for those of the tracker in a browser.
+# Where one is missing its tests are skipped, and say so.
 packages:
-	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || \
-	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
-		echo "PostgreSQL is not installed: tests of the store on it are skipped. On Debian, as root: make packages"; \
+	@missing=""; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || missing="postgresql"; \
+	command -v chromium >/dev/null || missing="$$missing chromium"; \
+	if [ -z "$$missing" ]; then true; \
+	elif [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "Not installed: $$missing. Tests with them are skipped. On Debian, as root: make packages"; \
 	else \
-		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends postgresql; } \
-		|| echo "PostgreSQL could not be installed: tests of the store on it are skipped."; \
+		{ apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $$missing; } \
+		|| echo "Could not be installed: $$missing. Tests with them are skipped."; \
 	fi
+
+# Segment's libraries, which the tests send with.
+node_modules/.ready: package.json package-lock.json .npmrc
+	@if command -v npm >/dev/null; then npm ci --ignore-scripts --no-audit --no-fund && touch $@; \
+	else echo "npm is not installed: tests with its libraries are skipped."; fi
 
 demo: setup
 	$(BIN)/shoplake --home .demo demo --scale $(SCALE)
 
-test: setup packages lint
+test: setup packages node_modules/.ready lint
 	$(BIN)/python -m pytest -n 2 -m "not proof"
 
 lint: setup
@@ -47,4 +56,4 @@ bench: setup
 	$(BIN)/python -m bench.collector
 
 clean:
-	rm -rf $(VENV) .venv-peers .demo .demo-files build
+	rm -rf $(VENV) .venv-peers node_modules .demo .demo-files build

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -72,6 +73,13 @@ class Settings(BaseSettings):
     collector_drain_seconds: Annotated[float, Field(gt=0)] = Field(
         5, description="Seconds between two drains of the collector's spool into the lake."
     )
+    collector_segment_source: str = Field(
+        "web_events", description="Stream source that messages of Segment's API become; empty means no such API."
+    )
+    collector_allowed_origins: tuple[str, ...] = Field(
+        (),
+        description='Origins whose pages may send from a browser, such as `["https://shop.example"]`; `["*"]` is any.',
+    )
     kafka_brokers: str = Field("", description="Kafka brokers, `host:port` with commas between; empty means no Kafka.")
     kafka_topics: dict[str, str] = Field(
         {}, description='Topic of each source that comes by Kafka, such as `{web_events = "shop.web"}`.'
@@ -108,6 +116,14 @@ class Settings(BaseSettings):
     def _known_timezone(cls, value: str) -> str:
         if value not in available_timezones():
             raise ValueError(f"{value!r} is not an IANA time zone")
+        return value
+
+    @field_validator("collector_allowed_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if origin != "*" and not re.fullmatch(r"https?://[^\s/?#@]+", origin):
+                raise ValueError(f"{origin!r} is no origin such as https://shop.example")
         return value
 
     @classmethod

@@ -11,7 +11,7 @@ import pytest
 from shoplake.settings import Settings, load_settings
 from tests.postgres import PostgresServer, started_server
 
-pytest_plugins = ["tests.kafka"]
+pytest_plugins = ["tests.browser", "tests.kafka"]
 
 
 @pytest.fixture

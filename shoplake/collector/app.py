@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from shoplake.collector.body import decompress, too_large
 from shoplake.collector.memory import MemoryLimit
+from shoplake.collector.origins import Origins
 from shoplake.collector.refusal import Refusal
+from shoplake.collector.tracker import tracker_route
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -65,12 +67,9 @@ class EventsEndpoint:
         producer = self._doorkeeper.admit(_text(headers, b"authorization"), source)
         if source not in self._acceptance.contracts:
             raise Refusal(404, "not_found", f"There is no stream source {source[:60]!r}.")
-        body = _Body(self._limits)
+        body = Body(self._limits)
         try:
-            content = await body.read(receive, headers)
-            encoding = headers.get(b"content-encoding")
-            if encoding:
-                content = body.decompress(content, encoding.decode("latin-1").strip().lower())
+            content = body.clear(await body.read(receive, headers), headers)
             return await self._acceptance.accept(source, producer, content, _text(headers, b"idempotency-key"))
         finally:
             self._limits.memory.give_back(body.held)
@@ -84,11 +83,13 @@ class Limits:
         self.body, self.memory = body, MemoryLimit(memory)
 
 
-class _Body:
+class Body:
     """The body of one request, as it comes and grows."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, most: int | None = None) -> None:
+        """Take up to ``most`` bytes, or as many as ``limits`` says."""
         self._limits, self.held = limits, 0
+        self._most = limits.body if most is None else min(most, limits.body)
 
     async def read(self, receive: Receive, headers: dict[bytes, bytes]) -> bytes:
         """Read it whole.
@@ -99,8 +100,8 @@ class _Body:
         """
         length = headers.get(b"content-length", b"")
         size = int(length) if length.isdigit() else SMALL_BODY
-        if size > self._limits.body:
-            raise too_large(self._limits.body)
+        if size > self._most:
+            raise too_large(self._most)
         if size < SMALL_BODY:
             return await self._parts(receive)
         try:
@@ -109,14 +110,17 @@ class _Body:
         except TimeoutError:
             raise Refusal(408, "timeout", f"The body did not come within {BODY_SECONDS} s.", "Send it again.") from None
 
-    def decompress(self, data: bytes, encoding: str) -> bytes:
-        """Give its content.
+    def clear(self, data: bytes, headers: dict[bytes, bytes]) -> bytes:
+        """Give its content, decompressed where it is not.
 
         Raises:
             Refusal: it is damaged, becomes too large, or there is no room for it.
 
         """
-        clear = decompress(data, encoding, self._limits.body)
+        encoding = headers.get(b"content-encoding")
+        if not encoding:
+            return data
+        clear = decompress(data, encoding.decode("latin-1").strip().lower(), self._most)
         self.held += self._limits.memory.take(len(clear))
         return clear
 
@@ -128,8 +132,8 @@ class _Body:
                 raise _Gone
             part = message.get("body", b"")
             size += len(part)
-            if size > self._limits.body:
-                raise too_large(self._limits.body)
+            if size > self._most:
+                raise too_large(self._most)
             self.held += self._limits.memory.take(len(part))
             if not message.get("more_body", False):
                 return b"".join([*parts, part]) if parts else part
@@ -140,8 +144,16 @@ class _Gone(Exception):
     """Nobody waits for the answer."""
 
 
-def make_app(acceptance: Acceptance, doorkeeper: Doorkeeper, metrics: Metrics, limits: Limits) -> ASGIApp:
-    """Give the application."""
+def make_app(
+    acceptance: Acceptance,
+    doorkeeper: Doorkeeper,
+    metrics: Metrics,
+    limits: Limits,
+    *,
+    segment: Mapping[str, ASGIApp],
+    origins: Sequence[str],
+) -> ASGIApp:
+    """Give the application; ``segment`` answers the paths of Segment's API, pages of ``origins`` may send."""
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.responses import Response
@@ -165,14 +177,14 @@ def make_app(acceptance: Acceptance, doorkeeper: Doorkeeper, metrics: Metrics, l
         yield
         await acceptance.stop()
 
-    routes = [Route("/healthz", healthz), Route("/metrics", show_metrics)]
+    routes = [Route("/healthz", healthz), Route("/metrics", show_metrics), tracker_route()]
     rest = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: refuse})
-    events = EventsEndpoint(acceptance, doorkeeper, metrics, limits)
+    events = Origins(EventsEndpoint(acceptance, doorkeeper, metrics, limits), origins, metrics)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         # Events pass the router by: it would take as long as all that is done with a small request.
         is_event = scope["type"] == "http" and scope["path"].startswith(EVENTS_PATH)
-        await (events if is_event else rest)(scope, receive, send)
+        await (events if is_event else segment.get(scope.get("path", ""), rest))(scope, receive, send)
 
     return app
 

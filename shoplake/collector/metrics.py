@@ -33,6 +33,7 @@ class Metrics:
         self.quarantined: Counter[str] = Counter()
         self.duplicates: Counter[str] = Counter()
         self.landed: Counter[str] = Counter()
+        self.ignored: Counter[str] = Counter()
         self.drain_restarts = 0
         self._waiting = waiting
         self._watched: list[tuple[str, str, Callable[[], float]]] = []
@@ -65,6 +66,7 @@ class Metrics:
             ("events_quarantined", "Events taken that break a rule, repeated ones too.", "source", self.quarantined),
             ("events_duplicate", "Events that had been stored before.", "source", self.duplicates),
             ("events_landed", "Events taken from the spool into the lake.", "source", self.landed),
+            ("messages_ignored", "Messages of Segment's API that are no events, by type.", "type", self.ignored),
         )
         for name, text, label, values in counters:
             family = CounterMetricFamily(PREFIX + name, text, labels=[label])

@@ -17,6 +17,7 @@ from shoplake.collector.app import Limits, make_app
 from shoplake.collector.doorkeeper import Doorkeeper
 from shoplake.collector.keeping import Keeping
 from shoplake.collector.metrics import Metrics
+from shoplake.collector.segment_endpoint import segment_paths
 from shoplake.contracts import stream_contracts
 from shoplake.errors import InputError
 from shoplake.keys.keyring import Keyring
@@ -41,7 +42,7 @@ def collect(settings: Settings, *, host: str, port: int, on_ready: Callable[[str
 
     Raises:
         HomeError: there is no such home.
-        InputError: the address cannot be listened on.
+        InputError: the address cannot be listened on, or ``collector_segment_source`` is no stream source.
 
     """
     # Threads take turns more often than Python's 5 ms: a commit must not wait so long for the answers of the last one.
@@ -54,6 +55,7 @@ def collect(settings: Settings, *, host: str, port: int, on_ready: Callable[[str
         doorkeeper, metrics = Doorkeeper(settings), Metrics(lambda: nothing | spool.backlog())
         acceptance = Acceptance(settings, spool, doorkeeper, metrics)
         limits = Limits(settings.collector_body_limit_bytes, settings.collector_memory_limit_bytes)
+        segment = segment_paths(settings, acceptance, doorkeeper, metrics, limits)
         metrics.watch("memory_bytes", "Bytes of bodies in memory.", lambda: limits.memory.held)
         metrics.watch("waiting_requests", "Requests that wait for a commit.", lambda: len(acceptance.commits))
         listening = _listen(host, port)
@@ -63,7 +65,8 @@ def collect(settings: Settings, *, host: str, port: int, on_ready: Callable[[str
         keeping = Keeping(settings, spool, metrics)
         keeping.start()
         stack.callback(keeping.stop)
-        app = make_app(acceptance, doorkeeper, metrics, limits)
+        origins = settings.collector_allowed_origins
+        app = make_app(acceptance, doorkeeper, metrics, limits, segment=segment, origins=origins)
         for ends in (signal.SIGTERM, signal.SIGINT):
             # The server raises them again when it has ended: then they must not cut off the rest.
             signal.signal(ends, lambda *_: None)

@@ -40,10 +40,14 @@ def add_producer(settings: Settings, name: str = "test", *, rate_limit: int | No
         store.close()
 
 
+def landed_rows(settings: Settings, source: str = "web_events") -> list[dict[str, Any]]:
+    """Give the lake's rows, in the order of their events."""
+    found = show_rows(settings, source)
+    return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+
+
 def landed_sessions(settings: Settings) -> list[str]:
-    found = show_rows(settings, "web_events")
-    place = found.columns.index("session_id")
-    return sorted(str(row[place]) for row in found.rows)
+    return sorted(str(row["session_id"]) for row in landed_rows(settings))
 
 
 class Running:

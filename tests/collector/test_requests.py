@@ -163,6 +163,11 @@ def test_other_paths_and_methods(collector: Running) -> None:
     assert collector.client.get("/nowhere").json()["error"]["code"] == "not_found"
 
 
+def test_no_page_of_another_origin_may_send_until_it_is_allowed(collector: Running) -> None:
+    answer = collector.send(event(1), origin="https://shop.example")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "origin")
+
+
 def test_a_request_key_makes_a_retry_safe(collector: Running) -> None:
     body = ndjson([event(1), event(2, page=None)])
     first = collector.send(body, idempotency_key="order-1")

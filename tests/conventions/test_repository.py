@@ -43,7 +43,7 @@ def test_the_wheel_holds_every_file_of_the_package() -> None:
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert present - packed == set()
-    for ending in (".py", ".sql", ".yml", ".yaml", ".md", ".mako"):
+    for ending in (".py", ".sql", ".yml", ".yaml", ".md", ".mako", ".js"):
         assert any(name.endswith(ending) for name in packed), ending
 
 

@@ -74,6 +74,8 @@ def test_a_relative_home_becomes_absolute(home: Path, monkeypatch: pytest.Monkey
         ("session_gap_minutes = -1", "session_gap_minutes"),
         ('kek_provider = "paper"', "kek_provider"),
         ("no_such_setting = 1", "no_such_setting"),
+        ('collector_allowed_origins = ["https://shop.example/"]', "collector_allowed_origins"),
+        ('collector_allowed_origins = ["shop.example"]', "collector_allowed_origins"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_name_and_where_to_correct_it(home: Path, line: str, name: str) -> None:
