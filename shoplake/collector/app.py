@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from shoplake.collector.body import decompress, too_large
+from shoplake.collector.live import STREAM_PATH, LiveEndpoint
 from shoplake.collector.memory import MemoryLimit
 from shoplake.collector.refusal import Refusal
 
@@ -140,7 +141,9 @@ class _Gone(Exception):
     """Nobody waits for the answer."""
 
 
-def make_app(acceptance: Acceptance, doorkeeper: Doorkeeper, metrics: Metrics, limits: Limits) -> ASGIApp:
+def make_app(
+    acceptance: Acceptance, doorkeeper: Doorkeeper, metrics: Metrics, limits: Limits, live: LiveEndpoint
+) -> ASGIApp:
     """Give the application."""
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
@@ -166,6 +169,7 @@ def make_app(acceptance: Acceptance, doorkeeper: Doorkeeper, metrics: Metrics, l
         await acceptance.stop()
 
     routes = [Route("/healthz", healthz), Route("/metrics", show_metrics)]
+    routes += [Route("/v1/live", live), Route(STREAM_PATH, live)]
     rest = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: refuse})
     events = EventsEndpoint(acceptance, doorkeeper, metrics, limits)
 

@@ -16,11 +16,13 @@ from shoplake.collector.acceptance import Acceptance
 from shoplake.collector.app import Limits, make_app
 from shoplake.collector.doorkeeper import Doorkeeper
 from shoplake.collector.keeping import Keeping
+from shoplake.collector.live import LiveEndpoint
 from shoplake.collector.metrics import Metrics
 from shoplake.contracts import stream_contracts
 from shoplake.errors import InputError
 from shoplake.keys.keyring import Keyring
 from shoplake.lake.locks import spool_lock
+from shoplake.live.process import LiveWindow
 from shoplake.store.spool import open_spool
 
 if TYPE_CHECKING:
@@ -63,14 +65,20 @@ def collect(settings: Settings, *, host: str, port: int, on_ready: Callable[[str
         keeping = Keeping(settings, spool, metrics)
         keeping.start()
         stack.callback(keeping.stop)
-        app = make_app(acceptance, doorkeeper, metrics, limits)
+        window = LiveWindow(settings)
+        window.start()
+        stack.callback(window.stop)
+        live = LiveEndpoint(window, doorkeeper)
+        metrics.watch("live_streams", "Clients that follow the live window.", lambda: live.streams)
+        app = make_app(acceptance, doorkeeper, metrics, limits, live)
         for ends in (signal.SIGTERM, signal.SIGINT):
             # The server raises them again when it has ended: then they must not cut off the rest.
             signal.signal(ends, lambda *_: None)
         # What is here now stays: the collection of garbage need not look at it again and again.
         gc.collect()
         gc.freeze()
-        _Server(server_config(app), lambda: on_ready(_url(listening))).run(sockets=[listening])
+        server = _Server(server_config(app), lambda: on_ready(_url(listening)), live.stop)
+        server.run(sockets=[listening])
 
 
 def server_config(app: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn takes any ASGI application
@@ -91,16 +99,20 @@ def server_config(app: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn takes a
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it has begun."""
+    """A server that says when it has begun, and when it is to end."""
 
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None], on_ending: Callable[[], None]) -> None:
         super().__init__(config)
-        self._on_started = on_started
+        self._on_started, self._on_ending = on_started, on_ending
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_ending()
+        await super().shutdown(sockets)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -33,6 +33,7 @@ PACK_FROM_BYTES = 2_000
 """Larger bodies are compressed: less to encrypt and to sync."""
 FORGET_ROWS = 5_000
 DELETE_BODIES = 500
+LARGEST_ID = (1 << 63) - 1
 SCHEMA = """
 create table if not exists spool (spool_id text not null);
 create table if not exists body (
@@ -105,15 +106,18 @@ class Spool:
             self._remember(group)
         return found
 
-    def waiting(self, source: str, after: int, *, most_bytes: int, longest_seconds: float = 60) -> Waiting | None:
+    def waiting(
+        self, source: str, after: int, *, most_bytes: int, longest_seconds: float = 60, through: int = LARGEST_ID
+    ) -> Waiting | None:
         """Read a source's oldest bodies with an id above ``after``, some ``most_bytes`` of them; None if none wait.
 
-        Bodies that arrived more than ``longest_seconds`` after the first are left for the next time.
+        Bodies with an id above ``through``, and those that arrived more than ``longest_seconds`` after the first, are
+        left for the next time.
         """
         lines, size, first, last, received = list[bytes](), 0, 0, 0, 0.0
-        query = "select id, received_at, is_packed, data from body where source = ? and id > ? order by id"
+        query = "select id, received_at, is_packed, data from body where source = ? and id > ? and id <= ? order by id"
         with self._reading:
-            cursor = self._reader.execute(query, [source, after])
+            cursor = self._reader.execute(query, [source, after, through])
             for body_id, at, is_packed, data in cursor:
                 if lines and (size >= most_bytes or abs(at - received) > longest_seconds):
                     break
