@@ -72,6 +72,10 @@ class Settings(BaseSettings):
     collector_drain_seconds: Annotated[float, Field(gt=0)] = Field(
         5, description="Seconds between two drains of the collector's spool into the lake."
     )
+    collector_log: Literal["spool", "kafka"] = Field(
+        "spool",
+        description="Where the collector stores what it acknowledges: its spool, or the topics of `kafka_topics`.",
+    )
     kafka_brokers: str = Field("", description="Kafka brokers, `host:port` with commas between; empty means no Kafka.")
     kafka_topics: dict[str, str] = Field(
         {}, description='Topic of each source that comes by Kafka, such as `{web_events = "shop.web"}`.'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import signal
 import socket
 import sys
@@ -26,9 +27,12 @@ from shoplake.live.process import LiveWindow
 from shoplake.store.spool import open_spool
 
 if TYPE_CHECKING:
+    from shoplake.collector.kafka_log import KafkaLog
     from shoplake.settings import Settings
+    from shoplake.store.spool import Spool
 
 
+log = logging.getLogger("shoplake.collector")
 SWITCH_SECONDS = 0.0005
 
 
@@ -43,7 +47,9 @@ def collect(settings: Settings, *, host: str, port: int, on_ready: Callable[[str
 
     Raises:
         HomeError: there is no such home.
-        InputError: the address cannot be listened on.
+        InputError: the address cannot be listened on, or Kafka lacks a topic.
+        SettingsError: with Kafka, the settings lack something.
+        UnreachableError: with Kafka, no broker answers or lets us in.
 
     """
     # Threads take turns more often than Python's 5 ms: a commit must not wait so long for the answers of the last one.
@@ -54,7 +60,8 @@ def collect(settings: Settings, *, host: str, port: int, on_ready: Callable[[str
         stack.callback(spool.close)
         nothing = dict.fromkeys(stream_contracts(settings), (0, 0.0))
         doorkeeper, metrics = Doorkeeper(settings), Metrics(lambda: nothing | spool.backlog())
-        acceptance = Acceptance(settings, spool, doorkeeper, metrics)
+        events = _log(settings, spool, stack)
+        acceptance = Acceptance(settings, events, doorkeeper, metrics)
         limits = Limits(settings.collector_body_limit_bytes, settings.collector_memory_limit_bytes)
         metrics.watch("memory_bytes", "Bytes of bodies in memory.", lambda: limits.memory.held)
         metrics.watch("waiting_requests", "Requests that wait for a commit.", lambda: len(acceptance.commits))
@@ -79,6 +86,19 @@ def collect(settings: Settings, *, host: str, port: int, on_ready: Callable[[str
         gc.freeze()
         server = _Server(server_config(app), lambda: on_ready(_url(listening)), live.stop)
         server.run(sockets=[listening])
+
+
+def _log(settings: Settings, spool: Spool, stack: ExitStack) -> Spool | KafkaLog:
+    """Give what events are stored in."""
+    if settings.collector_log == "spool":
+        return spool
+    from shoplake.collector.kafka_log import KafkaLog
+
+    if waiting := sum(events for events, _ in spool.backlog().values()):
+        log.warning("%s events wait in the spool from before: `shoplake drain` lands them", waiting)
+    opened = KafkaLog(settings, spool)
+    stack.callback(opened.close)
+    return opened
 
 
 def server_config(app: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn takes any ASGI application

@@ -103,8 +103,24 @@ class Spool:
                     "insert into body (source, received_at, events, is_packed, data) values (?, ?, ?, ?, ?)",
                     (source, body.received_at, body.events, is_packed, _packed(lines) if is_packed else lines),
                 )
-            self._remember(group)
+            self._remember(group.new_requests, group.new_events)
         return found
+
+    def known(self, deposits: Sequence[Deposit]) -> Group:
+        """Give a group that knows what is remembered of deposits, for a log that is not the spool itself."""
+        with self._transaction():
+            return Group(self._known_requests(deposits), self._known_events(deposits))
+
+    def remember(self, requests: dict[bytes, tuple[bytes, bytes]], events: Sequence[bytes]) -> None:
+        """Remember (digest, answer) of requests by their key, and keys of events, that another log has.
+
+        Raises:
+            HomeError: the disk is full, or fails; nothing is remembered.
+
+        """
+        if requests or events:
+            with self._transaction():
+                self._remember(requests, events)
 
     def waiting(
         self, source: str, after: int, *, most_bytes: int, longest_seconds: float = 60, through: int = LARGEST_ID
@@ -174,13 +190,13 @@ class Spool:
         row = self._writer.execute(query, [json.dumps(keys)]).fetchone()
         return {bytes.fromhex(key) for key in json.loads(row[0])}
 
-    def _remember(self, group: Group) -> None:
+    def _remember(self, requests: dict[bytes, tuple[bytes, bytes]], events: Sequence[bytes]) -> None:
         now = time.time()
-        if group.new_requests:
-            rows = [(key, digest, answer, now) for key, (digest, answer) in group.new_requests.items()]
+        if requests:
+            rows = [(key, digest, answer, now) for key, (digest, answer) in requests.items()]
             self._writer.executemany("insert into request values (?, ?, ?, ?)", rows)
-        if group.new_events:
-            keys = json.dumps([key.hex() for key in group.new_events])
+        if events:
+            keys = json.dumps([key.hex() for key in events])
             self._writer.execute("insert into event select unhex(value), ? from json_each(?)", [now, keys])
 
     @contextmanager
