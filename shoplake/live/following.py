@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from shoplake.settings import Settings
     from shoplake.store.spool import Spool, Waiting
 
-ROUND_SECONDS = 1.0
+ROUND_SECONDS = 0.5
 """A round takes no longer by much: what it does not get done is done in the next ones."""
 CHUNK_BYTES = 4_000_000
 SMALL_BYTES = 500_000
@@ -69,9 +69,13 @@ class _Waiting:
 
     def landed(self, position: int) -> list[_Chunk]:
         """Note how far it has landed; give the chunks that count no longer. One cut in two is read again."""
-        gone = [chunk for chunk in self.chunks if chunk.first_id < position]
+        if position == self.position:
+            return []
+        end = self.hole[1] if self.hole else 0
+        # Chunks before the end of a hole were read out of it: with what is left of it they make one hole again.
+        gone = [chunk for chunk in self.chunks if chunk.first_id < max(position, end)]
         self.position, self.chunks = position, self.chunks[len(gone) :]
-        end = max([chunk.last_id for chunk in gone], default=self.hole[1] if self.hole else 0)
+        end = max([end, *(chunk.last_id for chunk in gone)])
         self.hole = (position, end) if end >= position else None
         return gone
 

@@ -23,7 +23,7 @@ AHEAD = dt.timedelta(minutes=MINUTES)
 SHOWN_PAGES = 50
 MOST_PAGES = 5_000
 """At more, the rarer half is counted together."""
-MOST_SEEN = 2_000_000
+MOST_SEEN = 1_000_000
 MOST_ROWS = 500_000
 LONGEST_NAME = 200
 LANDED = 0
