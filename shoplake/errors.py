@@ -73,6 +73,13 @@ class PositionMoved(ShoplakeError):  # noqa: N818 - what another reader did
     exit_code = 1
 
 
+class EventsLanded(ShoplakeError):  # noqa: N818 - what another reader did
+    """Events that a log holds twice have landed already, by another reader of it."""
+
+    code = "events_landed"
+    exit_code = 1
+
+
 class UnreachableError(ShoplakeError):
     """A system that data comes from does not answer, or does not let us in."""
 

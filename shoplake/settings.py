@@ -80,6 +80,10 @@ class Settings(BaseSettings):
         (),
         description='Origins whose pages may send from a browser, such as `["https://shop.example"]`; `["*"]` is any.',
     )
+    collector_log: Literal["spool", "kafka"] = Field(
+        "spool",
+        description="Where the collector stores what it acknowledges: its spool, or the topics of `kafka_topics`.",
+    )
     kafka_brokers: str = Field("", description="Kafka brokers, `host:port` with commas between; empty means no Kafka.")
     kafka_topics: dict[str, str] = Field(
         {}, description='Topic of each source that comes by Kafka, such as `{web_events = "shop.web"}`.'

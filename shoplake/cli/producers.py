@@ -25,29 +25,38 @@ def producers() -> None:
 
 @producers.command()
 @click.argument("name")
-@click.option("--source", "sources", multiple=True, required=True, help="A stream source that it may send; repeatable.")
+@click.option("--source", "sources", multiple=True, help="A stream source that it may send; repeatable.")
+@click.option("--reads-live", is_flag=True, help="May read the live window of the collector (GET /v1/live).")
 @click.option("--rate-limit", type=click.IntRange(min=1), help="Most events a second (default: no limit).")
 @format_option
 @click.pass_obj
-def add(home: Path | None, name: str, sources: tuple[str, ...], rate_limit: int | None, style: str) -> None:
+def add(
+    home: Path | None, name: str, sources: tuple[str, ...], reads_live: bool, rate_limit: int | None, style: str
+) -> None:
     r"""Make a producer NAME and print its key, this once; only a hash of it is kept.
 
     \b
     Example:
       shoplake producers add shop-web --source web_events --rate-limit 5000
+      shoplake producers add wall-screen --reads-live
     """
+    from shoplake.errors import InputError
     from shoplake.lake.streaming import stream_contract
     from shoplake.settings import load_settings
+    from shoplake.store.producers import READS_LIVE
 
     settings = load_settings(home)
     with _producers(settings) as known:
+        if not sources and not reads_live:
+            raise InputError("The key would be for nothing.", hint="Name a --source that it may send, or --reads-live.")
         for source in sources:
             stream_contract(settings, source)
-        key = known.add(name, sources, rate_limit=rate_limit)
+        scopes = [*sources, *([READS_LIVE] if reads_live else [])]
+        key = known.add(name, scopes, rate_limit=rate_limit)
     if style == "table":
         click.echo(f"Key of {name} (shown this once): {key}")
     else:
-        row = {"name": name, "sources": sorted(set(sources)), "rate_limit": rate_limit, "key": key}
+        row = {"name": name, "sources": sorted(set(scopes)), "rate_limit": rate_limit, "key": key}
         print_json(row) if style == "json" else print_rows([row], style)
 
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from shoplake.collector.body import cut
 from shoplake.collector.fast_check import FastCheck
 from shoplake.collector.grouped import Grouped
-from shoplake.collector.refusal import Refusal
+from shoplake.collector.refusal import Refusal, overloaded
 from shoplake.lake.streaming import EVENT_ID
 from shoplake.lake.verdict import EventChecker, Reasons
 from shoplake.store.deposits import Deposit, Stored
 
 if TYPE_CHECKING:
     from shoplake.collector.doorkeeper import Doorkeeper
+    from shoplake.collector.kafka_log import KafkaLog
     from shoplake.collector.metrics import Metrics
     from shoplake.contracts import Contract
     from shoplake.settings import Settings
@@ -29,15 +30,32 @@ KEY_BYTES = 16
 LONGEST_REQUEST_KEY = 255
 
 
+NOT_STORED = {
+    "conflict": lambda: Refusal(
+        422,
+        "idempotency_key",
+        "This Idempotency-Key came before with another body.",
+        "Use a new key for a new request.",
+    ),
+    "too_large": lambda: Refusal(
+        413, "too_large", "An event is larger than the Kafka brokers take.", "Send it smaller, or not at all."
+    ),
+    "unavailable": lambda: overloaded("The Kafka brokers did not acknowledge the events.", retry_after=5),
+}
+"""Refusals by what the log says of a deposit."""
+
+
 class Acceptance:
     """Takes events of any stream source in."""
 
-    def __init__(self, settings: Settings, spool: Spool, doorkeeper: Doorkeeper, metrics: Metrics) -> None:
-        """Store in ``spool``; every contract of kind stream is a source."""
+    def __init__(self, settings: Settings, log: Spool | KafkaLog, doorkeeper: Doorkeeper, metrics: Metrics) -> None:
+        """Store in ``log``; every contract of kind stream is a source, with Kafka each that has a topic."""
         from shoplake.contracts import stream_contracts
 
-        self._settings, self._spool, self._doorkeeper, self._metrics = settings, spool, doorkeeper, metrics
+        self._settings, self._log, self._doorkeeper, self._metrics = settings, log, doorkeeper, metrics
         self.contracts = stream_contracts(settings)
+        if settings.collector_log == "kafka":
+            self.contracts = {name: c for name, c in self.contracts.items() if name in settings.kafka_topics}
         self._fast = {name: FastCheck(contract) for name, contract in self.contracts.items()}
         self._checker = EventChecker(settings)
         self.checks: Grouped[tuple[Contract, list[bytes]], Reasons] = Grouped("checks", self._check)
@@ -78,13 +96,8 @@ class Acceptance:
             event_keys=_event_keys(source, ids, reasons, events.lines),
         )
         stored = await self.commits.do(deposit, len(events.lines))
-        if stored.status == "conflict":
-            raise Refusal(
-                422,
-                "idempotency_key",
-                "This Idempotency-Key came before with another body.",
-                "Use a new key for a new request.",
-            )
+        if stored.status in NOT_STORED:
+            raise NOT_STORED[stored.status]()
         if stored.status == "stored":
             self._metrics.accepted[source] += events.count - len(reasons)
             self._metrics.quarantined[source] += len(reasons)
@@ -102,7 +115,7 @@ class Acceptance:
 
     def _commit(self, deposits: Sequence[Deposit]) -> list[Stored]:
         with self._metrics.committing():
-            return self._spool.put(deposits)
+            return self._log.put(deposits)
 
 
 def _answer(events: int, reasons: Reasons, duplicates: int) -> bytes:

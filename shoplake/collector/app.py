@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from shoplake.collector.body import decompress, too_large
+from shoplake.collector.live import STREAM_PATH, LiveEndpoint
 from shoplake.collector.memory import MemoryLimit
 from shoplake.collector.origins import Origins
 from shoplake.collector.refusal import Refusal
@@ -152,6 +153,7 @@ def make_app(
     *,
     segment: Mapping[str, ASGIApp],
     origins: Sequence[str],
+    live: LiveEndpoint,
 ) -> ASGIApp:
     """Give the application; ``segment`` answers the paths of Segment's API, pages of ``origins`` may send."""
     from starlette.applications import Starlette
@@ -178,6 +180,7 @@ def make_app(
         await acceptance.stop()
 
     routes = [Route("/healthz", healthz), Route("/metrics", show_metrics), tracker_route()]
+    routes += [Route("/v1/live", live), Route(STREAM_PATH, live)]
     rest = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: refuse})
     events = Origins(EventsEndpoint(acceptance, doorkeeper, metrics, limits), origins, metrics)
 

@@ -56,9 +56,7 @@ class Doorkeeper:
             Refusal: (401) no key that is in force; (403) a key for other sources; (503) keys cannot be read.
 
         """
-        if time.monotonic() - self._known_at > TRUST_SECONDS:
-            raise overloaded("The producers' keys cannot be read.", retry_after=5)
-        producer = self._passed.get(authorization) or self._check(authorization)
+        producer = self.known(authorization)
         if source not in producer.sources:
             raise Refusal(
                 403,
@@ -67,6 +65,17 @@ class Doorkeeper:
                 f"It is for: {', '.join(producer.sources)}. Another is made by `shoplake producers add`.",
             )
         return producer
+
+    def known(self, authorization: str) -> Producer:
+        """Give the producer that a header names, whatever its key is for.
+
+        Raises:
+            Refusal: (401) no key that is in force; (503) keys cannot be read.
+
+        """
+        if time.monotonic() - self._known_at > TRUST_SECONDS:
+            raise overloaded("The producers' keys cannot be read.", retry_after=5)
+        return self._passed.get(authorization) or self._check(authorization)
 
     def charge(self, producer: Producer, events: int) -> None:
         """Count events against a producer's rate limit.

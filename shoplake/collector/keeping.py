@@ -1,4 +1,7 @@
-"""Keeps the spool small: has a process drain it, deletes what has landed, forgets what is old."""
+"""Keeps the spool small: has a process drain it, deletes what has landed, forgets what is old.
+
+Where Kafka is the log nothing has to be drained: `shoplake consume` lands it.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ class Keeping:
         self._settings, self._spool, self._metrics = settings, spool, metrics
         self._landed: dict[str, int] = {}
         self._lock, self._stop = threading.Lock(), threading.Event()
-        self._process = self._drain()
+        self._process = self._drain() if settings.collector_log == "spool" else None
         self._thread = threading.Thread(target=self._run, name="keeping", daemon=True)
 
     def start(self) -> None:
@@ -78,7 +81,7 @@ class Keeping:
     def _run(self) -> None:
         forgot_at = 0.0
         while not self._stop.wait(LOOK_SECONDS):
-            if self._process.poll() is not None:
+            if self._process is not None and self._process.poll() is not None:
                 log.error("the draining process ended with code %s; it is started anew", self._process.returncode)
                 self._metrics.drain_restarts += 1
                 self._process = self._drain()
@@ -94,6 +97,8 @@ class Keeping:
             log.warning("%s", error.message)
 
     def _end_process(self) -> None:
+        if self._process is None:
+            return
         assert self._process.stdin is not None  # noqa: S101 - it is piped
         self._process.stdin.close()
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import signal
 import socket
 import sys
@@ -16,18 +17,23 @@ from shoplake.collector.acceptance import Acceptance
 from shoplake.collector.app import Limits, make_app
 from shoplake.collector.doorkeeper import Doorkeeper
 from shoplake.collector.keeping import Keeping
+from shoplake.collector.live import LiveEndpoint
 from shoplake.collector.metrics import Metrics
 from shoplake.collector.segment_endpoint import segment_paths
 from shoplake.contracts import stream_contracts
 from shoplake.errors import InputError
 from shoplake.keys.keyring import Keyring
 from shoplake.lake.locks import spool_lock
+from shoplake.live.process import LiveWindow
 from shoplake.store.spool import open_spool
 
 if TYPE_CHECKING:
+    from shoplake.collector.kafka_log import KafkaLog
     from shoplake.settings import Settings
+    from shoplake.store.spool import Spool
 
 
+log = logging.getLogger("shoplake.collector")
 SWITCH_SECONDS = 0.0005
 
 
@@ -42,7 +48,10 @@ def collect(settings: Settings, *, host: str, port: int, on_ready: Callable[[str
 
     Raises:
         HomeError: there is no such home.
-        InputError: the address cannot be listened on, or ``collector_segment_source`` is no stream source.
+        InputError: the address cannot be listened on; ``collector_segment_source`` is no stream source; Kafka lacks a
+            topic.
+        SettingsError: with Kafka, the settings lack something.
+        UnreachableError: with Kafka, no broker answers or lets us in.
 
     """
     # Threads take turns more often than Python's 5 ms: a commit must not wait so long for the answers of the last one.
@@ -53,7 +62,8 @@ def collect(settings: Settings, *, host: str, port: int, on_ready: Callable[[str
         stack.callback(spool.close)
         nothing = dict.fromkeys(stream_contracts(settings), (0, 0.0))
         doorkeeper, metrics = Doorkeeper(settings), Metrics(lambda: nothing | spool.backlog())
-        acceptance = Acceptance(settings, spool, doorkeeper, metrics)
+        events = _log(settings, spool, stack)
+        acceptance = Acceptance(settings, events, doorkeeper, metrics)
         limits = Limits(settings.collector_body_limit_bytes, settings.collector_memory_limit_bytes)
         segment = segment_paths(settings, acceptance, doorkeeper, metrics, limits)
         metrics.watch("memory_bytes", "Bytes of bodies in memory.", lambda: limits.memory.held)
@@ -65,15 +75,34 @@ def collect(settings: Settings, *, host: str, port: int, on_ready: Callable[[str
         keeping = Keeping(settings, spool, metrics)
         keeping.start()
         stack.callback(keeping.stop)
+        window = LiveWindow(settings)
+        window.start()
+        stack.callback(window.stop)
+        live = LiveEndpoint(window, doorkeeper)
+        metrics.watch("live_streams", "Clients that follow the live window.", lambda: live.streams)
         origins = settings.collector_allowed_origins
-        app = make_app(acceptance, doorkeeper, metrics, limits, segment=segment, origins=origins)
+        app = make_app(acceptance, doorkeeper, metrics, limits, segment=segment, origins=origins, live=live)
         for ends in (signal.SIGTERM, signal.SIGINT):
             # The server raises them again when it has ended: then they must not cut off the rest.
             signal.signal(ends, lambda *_: None)
         # What is here now stays: the collection of garbage need not look at it again and again.
         gc.collect()
         gc.freeze()
-        _Server(server_config(app), lambda: on_ready(_url(listening))).run(sockets=[listening])
+        server = _Server(server_config(app), lambda: on_ready(_url(listening)), live.stop)
+        server.run(sockets=[listening])
+
+
+def _log(settings: Settings, spool: Spool, stack: ExitStack) -> Spool | KafkaLog:
+    """Give what events are stored in."""
+    if settings.collector_log == "spool":
+        return spool
+    from shoplake.collector.kafka_log import KafkaLog
+
+    if waiting := sum(events for events, _ in spool.backlog().values()):
+        log.warning("%s events wait in the spool from before: `shoplake drain` lands them", waiting)
+    opened = KafkaLog(settings, spool)
+    stack.callback(opened.close)
+    return opened
 
 
 def server_config(app: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn takes any ASGI application
@@ -94,16 +123,20 @@ def server_config(app: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn takes a
 
 
 class _Server(uvicorn.Server):
-    """A server that says when it has begun."""
+    """A server that says when it has begun, and when it is to end."""
 
-    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_started: Callable[[], None], on_ending: Callable[[], None]) -> None:
         super().__init__(config)
-        self._on_started = on_started
+        self._on_started, self._on_ending = on_started, on_ending
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._on_ending()
+        await super().shutdown(sockets)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -156,7 +156,7 @@ class _Consuming:
     def _land(self, messages: Messages) -> LandedFile:
         """Land a batch; runs in the landing thread."""
         where = StreamRange(messages.stream, messages.partition, messages.first_offset, messages.next_offset)
-        batch = StreamBatch(where, messages.lines, messages.received_at)
+        batch = StreamBatch(where, messages.lines, messages.received_at, messages.event_keys)
         return self._unlocked(lambda: self._landers[messages.source].land(batch))
 
     def _positions(self, source: str, stream: str) -> Mapping[int, int]:

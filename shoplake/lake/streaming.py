@@ -10,13 +10,13 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from shoplake.errors import InputError
+from shoplake.errors import EventsLanded, InputError
 from shoplake.home import HomePaths, require_home
 from shoplake.lake.batch import BatchOutcome, Lander
 from shoplake.lake.entry import file_id, ledger_entry
@@ -25,6 +25,7 @@ from shoplake.lake.landing import LandedFile
 from shoplake.lake.locks import landing_lock, stream_lock
 from shoplake.lake.relations import Offered
 from shoplake.sources.json_lines import BLOCK, events_shape
+from shoplake.store.landed_events import EventKeys, known_events
 from shoplake.store.ledger import StreamRange
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 EVENT_ID = "event_id"
 """By this field a producer makes retries safe: it says nothing about the event, and is no drift."""
+MOST_RIVALS = 3
 WIDEST_DRIFT = 50
 """Names of unknown fields that a batch reports; a producer may invent any number of them."""
 
@@ -47,6 +49,8 @@ class StreamBatch:
     """One JSON object each, as it came."""
     received_at: dt.datetime
     """When the first of them arrived (UTC): an event older than that by more than its contract allows is late."""
+    event_keys: Sequence[tuple[int, bytes]] = ()
+    """(place in ``lines``, key) of events that the stream may hold twice."""
 
     @property
     def logical_name(self) -> str:
@@ -150,9 +154,15 @@ class StreamLander:
             if not batch.lines:
                 ledger.record_batch([], positions=[where])
                 return LandedFile(self.source, batch.logical_name, "landed")
+            for _ in range(MOST_RIVALS):
+                try:
+                    return self._land(lander, ledger, batch)
+                except EventsLanded:
+                    continue
             return self._land(lander, ledger, batch)
 
     def _land(self, lander: Lander, ledger: Ledger, batch: StreamBatch) -> LandedFile:
+        batch, keys, repeated = _once(batch, known_events(ledger.store, [key for _, key in batch.event_keys]))
         contract = self._contract()
         received = batch.received_at.astimezone(dt.UTC).replace(tzinfo=None)
         lander = replace(
@@ -169,6 +179,7 @@ class StreamLander:
         found = outcome.files[file.file_id]
         found.drift.pop(EVENT_ID, None)
         found.drift = Counter(dict(found.drift.most_common(WIDEST_DRIFT)))
+        found.rows_read, found.rows_duplicate = found.rows_read + repeated, found.rows_duplicate + repeated
         lander.keep(outcome)
         held, rows = quarantine_rejected(lander, [file], outcome)
         entry = ledger_entry(contract, file, found, "landed", outcome.object)
@@ -177,8 +188,15 @@ class StreamLander:
             objects=_objects(outcome) + ([held] if held else []),
             quarantined=rows,
             positions=[batch.range],
+            events=self._event_keys(keys),
         )
         return LandedFile.from_ledger(entry, "landed")
+
+    def _event_keys(self, keys: Sequence[bytes]) -> EventKeys | None:
+        if not keys:
+            return None
+        remembered = dt.timedelta(hours=self.settings.collector_remember_hours)
+        return EventKeys(keys, dt.datetime.now(dt.UTC).replace(tzinfo=None) - remembered)
 
     def _contract(self) -> Contract:
         return stream_contract(self.settings, self.source)
@@ -207,6 +225,19 @@ class StreamLander:
             stack.callback(con.close)
             lander = Lander(self.settings, self._contract(), keyring, Vault(store, keyring), con, dt.datetime.min)
             return stack.pop_all(), lander, Ledger(store)
+
+
+def _once(batch: StreamBatch, known: Collection[bytes]) -> tuple[StreamBatch, list[bytes], int]:
+    """Leave out events that have landed or came before in the batch; give it, the new keys, and how many those were.
+
+    Their lines become blank, so that each other line keeps its number.
+    """
+    lines, seen, repeated = list(batch.lines), set(known), 0
+    for place, key in batch.event_keys:
+        if key in seen:
+            lines[place], repeated = b"", repeated + 1
+        seen.add(key)
+    return replace(batch, lines=lines), [*dict.fromkeys(k for _, k in batch.event_keys if k not in known)], repeated
 
 
 def _blocks(blob: bytes) -> Iterator[bytes]:

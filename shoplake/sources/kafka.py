@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 from shoplake.errors import InputError, SettingsError, UnreachableError
 
 if TYPE_CHECKING:
-    from confluent_kafka import Consumer, KafkaError
+    from confluent_kafka import Consumer, KafkaError, Producer
 
     from shoplake.settings import Settings
 
 PASSWORD_NAME = "SHOPLAKE_KAFKA_PASSWORD"  # noqa: S105 - the name of a variable
+EVENT_KEY_HEADER = "shoplake-event"
+"""By this header of a message its event lands once, however often the topic holds it."""
+EVENT_KEY_BYTES = 16
 PATIENCE_SECONDS = 10
 LARGEST_RESPONSE = 1 << 30
 """A broker may answer with more than it was asked for; librdkafka's own limit (100 MB) would then stop for good."""
@@ -77,6 +80,14 @@ def group_member(settings: Settings) -> dict[str, Any]:
     }
 
 
+def event_key(headers: Any) -> bytes | None:  # noqa: ANN401 - the client gives a list of pairs, or a dict
+    """Give the key by which a message's event lands once, if it has one."""
+    for name, value in headers or ():
+        if name == EVENT_KEY_HEADER and isinstance(value, bytes) and len(value) == EVENT_KEY_BYTES:
+            return value
+    return None
+
+
 def _password(settings: Settings) -> str:
     path = settings.kafka_password_file
     if path is not None:
@@ -121,14 +132,14 @@ def chosen_topics(settings: Settings, sources: Collection[str] = ()) -> dict[str
     return chosen
 
 
-def find_topics(consumer: Consumer, topics: Collection[str], brokers: str, errors: list[KafkaError]) -> None:
+def find_topics(client: Consumer | Producer, topics: Collection[str], brokers: str, errors: list[KafkaError]) -> None:
     """Check that the brokers answer and have the topics.
 
     Args:
-        consumer: a consumer whose ``error_cb`` fills ``errors``.
-        topics: what is to be read.
+        client: a consumer or producer whose ``error_cb`` fills ``errors``.
+        topics: what is to be read or written.
         brokers: where they are, for the message.
-        errors: what the consumer was told on the way.
+        errors: what the client was told on the way.
 
     Raises:
         UnreachableError: nobody answers, or lets us in.
@@ -138,9 +149,9 @@ def find_topics(consumer: Consumer, topics: Collection[str], brokers: str, error
     from confluent_kafka import KafkaException
 
     try:
-        found = consumer.list_topics(timeout=PATIENCE_SECONDS).topics
+        found = client.list_topics(timeout=PATIENCE_SECONDS).topics
     except KafkaException as error:
-        consumer.poll(0)  # lets the consumer tell why
+        client.poll(0)  # lets the client tell why
         reasons = [e.str() for e in errors if e.code() != e._ALL_BROKERS_DOWN] or [error.args[0].str()]
         raise UnreachableError(
             f"No Kafka broker at {brokers} lets us in: {reasons[-1]}",
@@ -149,6 +160,6 @@ def find_topics(consumer: Consumer, topics: Collection[str], brokers: str, error
     missing = sorted(set(topics) - found.keys())
     if missing:
         raise InputError(
-            f"The Kafka brokers have no topic {missing[0]!r} that this user may read.",
+            f"The Kafka brokers have no topic {missing[0]!r} that this user may use.",
             hint="Make the topic, or correct kafka_topics.",
         )

@@ -29,6 +29,8 @@ class Messages:
     """One an offset from ``first_offset``; empty where the topic has no message."""
     received_at: dt.datetime
     """When the broker or the producer stamped the first one (UTC)."""
+    event_keys: list[tuple[int, bytes]]
+    """(place in ``lines``, key) of events that the topic may hold twice."""
 
 
 @dataclass
@@ -52,6 +54,7 @@ class Partition:
     since: float = 0.0
     """Moment (monotonic seconds) at which the first line held was read."""
     received_at: dt.datetime | None = None
+    event_keys: list[tuple[int, bytes]] = field(default_factory=list)
     _full: deque[Messages] = field(default_factory=deque)
     """What was held before a long gap."""
 
@@ -69,13 +72,20 @@ class Partition:
         """Whether everything that was read has been taken."""
         return not self.lines and not self._full
 
-    def add(self, offset: int, value: bytes | None, timestamp: Callable[[], tuple[int, int]]) -> None:
+    def add(
+        self,
+        offset: int,
+        value: bytes | None,
+        timestamp: Callable[[], tuple[int, int]],
+        event_key: bytes | None = None,
+    ) -> None:
         """Hold a message; one that is held or has landed already is passed over.
 
         Args:
             offset: its place in the partition.
             value: what it says; None for a tombstone.
             timestamp: gives kind and milliseconds since 1970 of its stamp, as the client does.
+            event_key: tells it from other events, if the topic may hold it twice.
 
         """
         gap = offset - self.next_offset
@@ -90,6 +100,8 @@ class Partition:
         if gap:
             self.lines += [b""] * gap
         line = TOMBSTONE if value is None else value if value.strip() else NOTHING
+        if event_key is not None:
+            self.event_keys.append((len(self.lines), event_key))
         self.lines.append(line)
         self.size += len(line)
         self.next_offset = offset + 1
@@ -110,8 +122,9 @@ class Partition:
             self.next_offset,
             self.lines,
             self.received_at or dt.datetime.now(dt.UTC),
+            self.event_keys,
         )
-        self.first_offset, self.lines, self.received_at = self.next_offset, [], None
+        self.first_offset, self.lines, self.received_at, self.event_keys = self.next_offset, [], None, []
         return closed
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from shoplake.errors import UnreachableError
-from shoplake.sources.kafka import PATIENCE_SECONDS, connection, find_topics, group_member
+from shoplake.sources.kafka import PATIENCE_SECONDS, connection, event_key, find_topics, group_member
 from shoplake.sources.partitions import Messages, Partition, TopicState, state_of
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class TopicReader:
                 continue
             partition = self.partitions.get((topic, message.partition()))  # type: ignore[arg-type]
             if partition is not None:
-                partition.add(message.offset(), message.value(), message.timestamp)  # type: ignore[arg-type]
+                partition.add(message.offset(), message.value(), message.timestamp, event_key(message.headers()))  # type: ignore[arg-type]
 
     def commit(self, messages: Messages) -> None:
         """Tell the broker how far we are, for those who watch the lag; nothing is ever read by it."""

@@ -29,8 +29,10 @@ class Deposit:
 class Stored:
     """What became of a deposit."""
 
-    status: Literal["stored", "repeated", "conflict"]
-    """``conflict``: the same request key came before with other content; nothing was stored."""
+    status: Literal["stored", "repeated", "conflict", "unavailable", "too_large"]
+    """``conflict``: the same request key came before with other content; nothing was stored.
+
+    ``unavailable``, ``too_large``: the log did not take it, or takes no event of its size; it may be stored in part."""
     answer: bytes = b""
     duplicates: int = 0
 

@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, true, updat
 
 from shoplake.errors import NotFoundError, PositionMoved
 from shoplake.store import tables as t
+from shoplake.store.landed_events import EventKeys, record_events
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Row
@@ -230,22 +231,27 @@ class Ledger:
         quarantined: Sequence[QuarantinedRow] = (),
         restated: Sequence[Restated] = (),
         positions: Sequence[StreamRange] = (),
+        events: EventKeys | None = None,
     ) -> int:
         """Record a batch in one transaction; a landed file retires the earlier version of its name.
 
-        With ``positions`` it also says how far streams have landed: all of it is recorded, or nothing.
+        With ``positions`` it also says how far streams have landed, with ``events`` under which keys events have: all
+        of it is recorded, or nothing.
 
         Returns:
             The change number of the batch.
 
         Raises:
             PositionMoved: a part of a range has landed already; nothing was recorded.
+            EventsLanded: an event has landed already under one of the keys; nothing was recorded.
 
         """
         now = _now()
         with self.store.writing() as con:
             for landed in positions:
                 _advance(con, landed, now)
+            if events is not None:
+                record_events(con, events, now)
             sequence = _next_sequence(con, now)
             names = [(f.source, f.logical_name) for f in files]
             earlier = _versions(con, names)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from shoplake.store.engine import Store
 
 PREFIX = "slk"
+READS_LIVE = "live:read"
+"""Stands among a producer's sources where its key may read the live window; no source has such a name."""
 ID_BYTES, SECRET_BYTES = 6, 24
 
 

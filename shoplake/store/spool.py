@@ -33,6 +33,7 @@ PACK_FROM_BYTES = 2_000
 """Larger bodies are compressed: less to encrypt and to sync."""
 FORGET_ROWS = 5_000
 DELETE_BODIES = 500
+LARGEST_ID = (1 << 63) - 1
 SCHEMA = """
 create table if not exists spool (spool_id text not null);
 create table if not exists body (
@@ -102,18 +103,37 @@ class Spool:
                     "insert into body (source, received_at, events, is_packed, data) values (?, ?, ?, ?, ?)",
                     (source, body.received_at, body.events, is_packed, _packed(lines) if is_packed else lines),
                 )
-            self._remember(group)
+            self._remember(group.new_requests, group.new_events)
         return found
 
-    def waiting(self, source: str, after: int, *, most_bytes: int, longest_seconds: float = 60) -> Waiting | None:
+    def known(self, deposits: Sequence[Deposit]) -> Group:
+        """Give a group that knows what is remembered of deposits, for a log that is not the spool itself."""
+        with self._transaction():
+            return Group(self._known_requests(deposits), self._known_events(deposits))
+
+    def remember(self, requests: dict[bytes, tuple[bytes, bytes]], events: Sequence[bytes]) -> None:
+        """Remember (digest, answer) of requests by their key, and keys of events, that another log has.
+
+        Raises:
+            HomeError: the disk is full, or fails; nothing is remembered.
+
+        """
+        if requests or events:
+            with self._transaction():
+                self._remember(requests, events)
+
+    def waiting(
+        self, source: str, after: int, *, most_bytes: int, longest_seconds: float = 60, through: int = LARGEST_ID
+    ) -> Waiting | None:
         """Read a source's oldest bodies with an id above ``after``, some ``most_bytes`` of them; None if none wait.
 
-        Bodies that arrived more than ``longest_seconds`` after the first are left for the next time.
+        Bodies with an id above ``through``, and those that arrived more than ``longest_seconds`` after the first, are
+        left for the next time.
         """
         lines, size, first, last, received = list[bytes](), 0, 0, 0, 0.0
-        query = "select id, received_at, is_packed, data from body where source = ? and id > ? order by id"
+        query = "select id, received_at, is_packed, data from body where source = ? and id > ? and id <= ? order by id"
         with self._reading:
-            cursor = self._reader.execute(query, [source, after])
+            cursor = self._reader.execute(query, [source, after, through])
             for body_id, at, is_packed, data in cursor:
                 if lines and (size >= most_bytes or abs(at - received) > longest_seconds):
                     break
@@ -170,13 +190,13 @@ class Spool:
         row = self._writer.execute(query, [json.dumps(keys)]).fetchone()
         return {bytes.fromhex(key) for key in json.loads(row[0])}
 
-    def _remember(self, group: Group) -> None:
+    def _remember(self, requests: dict[bytes, tuple[bytes, bytes]], events: Sequence[bytes]) -> None:
         now = time.time()
-        if group.new_requests:
-            rows = [(key, digest, answer, now) for key, (digest, answer) in group.new_requests.items()]
+        if requests:
+            rows = [(key, digest, answer, now) for key, (digest, answer) in requests.items()]
             self._writer.executemany("insert into request values (?, ?, ?, ?)", rows)
-        if group.new_events:
-            keys = json.dumps([key.hex() for key in group.new_events])
+        if events:
+            keys = json.dumps([key.hex() for key in events])
             self._writer.execute("insert into event select unhex(value), ? from json_each(?)", [now, keys])
 
     @contextmanager

@@ -163,6 +163,15 @@ stream_position = Table(
 )
 """How far each partition of a stream has landed: the first offset that has not."""
 
+landed_event = Table(
+    "landed_event",
+    metadata,
+    Column("key", LargeBinary(16), primary_key=True),
+    Column("at", DateTime, nullable=False),
+    Index("landed_event_by_time", "at"),
+)
+"""Keys of events that have landed out of a log which may hold an event twice, for as long as it may."""
+
 producer = Table(
     "producer",
     metadata,

@@ -1,0 +1,1 @@
+"""Counts of the last 60 minutes, held in memory; who serves them is not known here."""
