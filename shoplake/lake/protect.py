@@ -98,7 +98,7 @@ def _seal_texts(
     whose = "p.place" if identifiers else "null"
     rows = con.execute(
         f"select r.rowid as place, coalesce({whose}, {nobody}) as person, encode(r.{quoted(field.name)}) as clear "
-        f"from clear_rows as r {join} where r.{quoted(field.name)} is not null"
+        f"from clear_rows as r {join} where r.{quoted(field.name)} is not null order by person"
     ).to_arrow_table()
     sealed = vault.seal_texts(people, rows["person"].to_pylist(), rows["clear"].to_pylist())
     chunk = pa.table({"place": rows["place"], "sealed": pa.array(sealed, pa.binary())})  # noqa: F841 - read by name
