@@ -52,8 +52,7 @@ proof: setup
 	$(BIN)/python -m pytest -m proof
 
 bench: setup
-	$(BIN)/python -m bench
-	$(BIN)/python -m bench.collector
+	@failed=0; for part in bench bench.collector bench.consume; do $(BIN)/python -m $$part || failed=1; done; exit $$failed
 
 clean:
 	rm -rf $(VENV) .venv-peers node_modules .demo .demo-files build

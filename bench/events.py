@@ -153,7 +153,8 @@ def report(cost: EventCost) -> str:
     lines = [
         f"round {one.round}, {one.source}: {one.rows:,} rows, protected {one.protected.seconds:.2f} s "
         f"({one.rate:,.0f} a second), clear {one.clear.seconds:.2f} s, "
-        f"ratio {one.protected.seconds / one.clear.seconds:.2f}"
+        f"ratio {one.protected.seconds / one.clear.seconds:.2f}; processor time a row "
+        f"{one.protected.cpu_seconds / one.rows * 1e6:.1f} and {one.clear.cpu_seconds / one.rows * 1e6:.1f} us"
         for one in cost.landed
     ]
     lines += [

@@ -78,6 +78,12 @@ def measure(
     return Measured(output, seconds, usage.ru_utime + usage.ru_stime, peak_mb)
 
 
+def cpu_seconds(pid: int) -> float:
+    """Give the processor time that a running process has taken so far, with all its threads."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def kill_tree(root: int) -> None:
     """End a process that we started, and its descendants."""
     for pid in _descendants(root):

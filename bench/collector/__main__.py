@@ -22,6 +22,7 @@ from pathlib import Path
 
 from bench.collector.load import Found, Load, run
 from bench.machine import describe
+from bench.measure import cpu_seconds
 
 CONNECTIONS, BATCH_CONNECTIONS, BATCH_EVENTS = 64, 8, 1_000
 ONE_RATIO, BATCH_RATE, LAKE_RATE = 0.5, 300_000, 100_000
@@ -47,22 +48,35 @@ def main() -> int:
 def _one_a_request(work: Path, seconds: float, rounds: int) -> bool:
     bodies = [_event(random.Random(n)) for n in range(500)]  # noqa: S311 - test data
     bare, ours = list[Found](), list[Found]()
+    bare_cost, our_cost = list[float](), list[float]()
     for _ in range(rounds):
-        with _bare() as port:
-            bare.append(run(Load(port, PATH, "none", bodies, CONNECTIONS, seconds)))
-        with _collector(work) as (port, key, _home):
-            ours.append(run(Load(port, PATH, key, bodies, CONNECTIONS, seconds)))
+        with _bare() as (port, pid):
+            bare.append(_timed(Load(port, PATH, "none", bodies, CONNECTIONS, seconds), pid, bare_cost))
+        with _collector(work) as (port, key, _home, pid):
+            ours.append(_timed(Load(port, PATH, key, bodies, CONNECTIONS, seconds), pid, our_cost))
     reference, found = _median(bare), _median(ours)
+    print(
+        f"processor time a request: bare {statistics.median(bare_cost):.1f} us, "
+        f"durable {statistics.median(our_cost):.1f} us"
+    )
     print(f"bare 204 endpoint: {reference:,.0f} requests/s at {CONNECTIONS} connections")
     print(f"one durable event a request: {found:,.0f} requests/s, p99 {ours[-1].p99_milliseconds:.1f} ms", end=", ")
     print(f"{found / reference:.2f} of the bare endpoint (target {ONE_RATIO}); failures {_failures(ours)}")
     return found >= ONE_RATIO * reference and not _failures(ours)
 
 
+def _timed(load: Load, pid: int, costs: list[float]) -> Found:
+    """Send; note the microseconds of processor that the server took for a request."""
+    before = cpu_seconds(pid)
+    found = run(load)
+    costs.append((cpu_seconds(pid) - before) / found.requests * 1e6)
+    return found
+
+
 def _batches(work: Path, seconds: float, rounds: int) -> bool:
     bodies, found = _ndjson(20), list[Found]()
     for _ in range(rounds):
-        with _collector(work) as (port, key, _home):
+        with _collector(work) as (port, key, _home, _pid):
             found.append(run(Load(port, PATH, key, bodies, BATCH_CONNECTIONS, seconds)))
     rate = _median(found) * BATCH_EVENTS
     print(f"NDJSON of {BATCH_EVENTS:,} events: {rate:,.0f} durable events/s (target {BATCH_RATE:,}), ", end="")
@@ -72,7 +86,7 @@ def _batches(work: Path, seconds: float, rounds: int) -> bool:
 
 def _into_the_lake(work: Path, seconds: float) -> bool:
     """Send batches for a while with the drain running, then wait until the last one has landed."""
-    with _collector(work, drain_seconds=0.5) as (port, key, home):
+    with _collector(work, drain_seconds=0.5) as (port, key, home, _pid):
         started = time.perf_counter()
         requests = int(seconds * 4 * LAKE_RATE / BATCH_EVENTS)
         found = run(Load(port, PATH, key, _ndjson(50), BATCH_CONNECTIONS, 600, requests))
@@ -97,22 +111,22 @@ def _wait_until_landed(port: int, events: int) -> None:
 
 
 @contextmanager
-def _bare() -> Iterator[int]:
+def _bare() -> Iterator[tuple[int, int]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen([sys.executable, "-m", "bench.collector.bare", str(port)])
     try:
         _wait_for(port)
-        yield port
+        yield port, process.pid
     finally:
         process.terminate()
         process.wait()
 
 
 @contextmanager
-def _collector(work: Path, *, drain_seconds: float = 3600) -> Iterator[tuple[int, str, Path]]:
-    """Run a collector on a home of its own; give its port, a key and the home."""
+def _collector(work: Path, *, drain_seconds: float = 3600) -> Iterator[tuple[int, str, Path, int]]:
+    """Run a collector on a home of its own; give its port, a key, the home and the process's number."""
     home = Path(tempfile.mkdtemp(dir=work))
     shoplake = [sys.executable, "-m", "shoplake", "--home", str(home)]
     subprocess.run([*shoplake, "init"], check=True, capture_output=True)
@@ -122,7 +136,7 @@ def _collector(work: Path, *, drain_seconds: float = 3600) -> Iterator[tuple[int
     process = subprocess.Popen(serve, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})
     try:
         assert process.stdout is not None  # noqa: S101 - it is piped
-        yield int(process.stdout.readline().rsplit(":", 1)[1]), key, home
+        yield int(process.stdout.readline().rsplit(":", 1)[1]), key, home, process.pid
     finally:
         process.terminate()
         process.wait()

@@ -14,7 +14,7 @@ FIELDS_PER_EVENT = 64
 """A body with more commas than this for each allowed event is not looked into."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Events:
     """The events of a body."""
 

@@ -52,8 +52,11 @@ class FastCheck:
             found = self._decoder()(events.lines)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
-        if len(found) != events.count or any(any(map(str.isspace, map(get, found))) for get in self._texts):
+        if len(found) != events.count:
             return None
+        for get in self._texts:
+            if any(map(str.isspace, map(get, found))):
+                return None
         return [None if e.event_id is None else str(e.event_id) for e in found]
 
     def _decoder(self) -> Callable[[bytes], list[Any]]:

@@ -23,7 +23,7 @@ MOST_ITEMS = 4_000
 LONGEST_LINGER_SECONDS, LINGER_STEP_SECONDS = 0.005, 0.0002
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class _Waiting(Generic[Item, Result]):
     item: Item
     size: int
@@ -42,7 +42,7 @@ class Grouped(Generic[Item, Result]):
         self._queue: deque[_Waiting[Item, Result]] = deque()
         self._working: list[_Waiting[Item, Result]] = []
         self._expected, self._took = 0, 0.0
-        self._ready, self._is_open = threading.Condition(), True
+        self._ready, self._is_open, self._is_waking = threading.Condition(), True, False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -74,14 +74,21 @@ class Grouped(Generic[Item, Result]):
 
         """
         assert self._loop is not None  # noqa: S101 - `start` comes first
+        if not self._is_open:
+            raise overloaded("The collector is stopping.")
         waiting: _Waiting[Item, Result] = _Waiting(item, size, self._loop.create_future(), time.monotonic())
-        with self._ready:
-            if not self._is_open:
-                raise overloaded("The collector is stopping.")
-            self._queue.append(waiting)
-            if len(self._queue) == 1:
-                self._ready.notify()
+        self._queue.append(waiting)
+        if not self._is_waking:
+            # The thread is woken when all requests that have come by now are in the queue: woken by the first of them,
+            # it would take turns with the reading of the others.
+            self._is_waking = True
+            self._loop.call_soon(self._wake)
         return await waiting.future
+
+    def _wake(self) -> None:
+        self._is_waking = False
+        with self._ready:
+            self._ready.notify()
 
     def _run(self) -> None:
         while (group := self._take()) is not None:

@@ -62,7 +62,7 @@ def checked_sql(
         relation: name of the input relation or a subquery in parentheses.
         now: the clock (UTC, naive): an event time more than a day ahead is an error.
         has_kinds: the input has the column ``_kinds``.
-        is_natural: each text of a field that is no string is a number written plainly, as its type wants it.
+        is_natural: a field that is no string comes as a number, which was written plainly, and not as text.
         late_before: an event of a stream before this moment (UTC, naive) is marked as late; None marks none.
 
     """
@@ -137,7 +137,7 @@ class _Part:
     """The SQL of one field, in three layers: parse the text, see whether it is plain, give the value."""
 
     def __init__(self, number: int, field: Field, now: dt.datetime, *, has_kinds: bool, is_natural: bool) -> None:
-        self.field, self.now, self.is_natural = field, now, is_natural
+        self.field, self.now, self.is_natural = field, now, is_natural and field.type != "string"
         self.text, self.cast, self.is_plain = f"f{number}", f"c{number}", f"p{number}"
         self.kind = f"_kinds[{number + 1}]" if has_kinds else None
         self.column = quoted(field.name)
@@ -148,6 +148,8 @@ class _Part:
 
     @property
     def parse(self) -> str:
+        if self.is_natural:
+            return f"{self.text} as {self.cast}"
         kind = {"integer": "bigint", "number": "double", "timestamp": "double"}.get(self.field.type)
         return f"try_cast({self.text} as {kind}) as {self.cast}" if kind else f"null as {self.cast}"
 
@@ -155,19 +157,22 @@ class _Part:
     def plain(self) -> str:
         """Whether the text is written just as its value is: nothing to repair, nothing to doubt."""
         t, natural = self.text, "true"
+        if self.is_natural:
+            limit = f" and abs({t}) < {FIRST_MILLISECONDS}" if self.field.type == "timestamp" else ""
+            return f"coalesce({t} is not null{limit}, false) as {self.is_plain}"
         if self.kind and self.field.type != "string":
             natural = f"coalesce({self.kind} = 'n', true)"
         elif self.kind:
             natural = f"coalesce({self.kind} = 's', true)"
         if self.field.type == "integer":
-            condition = f"{t} is not null" if self.is_natural else f"{self.cast}::varchar = {t}"
+            condition = f"{self.cast}::varchar = {t}"
         elif self.field.type == "string":
             condition = f"ascii({t}) > 32 and ascii({t}) <> 160 and not ends_with({t}, ' ')"
             condition += f" and not ends_with({t}, e'\\t') and not ends_with({t}, e'\u00a0')"
             if self.field.allowed:
                 condition = f"{t} in ({', '.join(text(v) for v in self.field.allowed)})"
         else:
-            condition = f"{t} is not null" if self.is_natural else f"regexp_full_match({t}, {text(PLAIN_NUMBER)})"
+            condition = f"regexp_full_match({t}, {text(PLAIN_NUMBER)})"
             if self.field.type == "timestamp":
                 condition += f" and abs({self.cast}) < {FIRST_MILLISECONDS}"
         return f"coalesce({natural} and {condition}, false) as {self.is_plain}"
@@ -183,6 +188,11 @@ class _Part:
         return f"case when {self.is_plain} then {plain} else {self._careful()} end as {self.column}"
 
     def _careful(self) -> str:
+        if self.is_natural:
+            # What is not plain is null, or a time in milliseconds.
+            milliseconds = f"abs({self.cast}) < {LAST_MILLISECONDS}"
+            moment = f"case when {milliseconds} then make_timestamp(round({self.cast} * 1000)::bigint) end"
+            return moment if self.field.type == "timestamp" else "null"
         trimmed = f"trim({self.text}, {SPACE})"
         careful = getattr(self, f"_careful_{self.field.type}")(trimmed)
         if self.kind:
@@ -217,6 +227,8 @@ class _Part:
     @property
     def given(self) -> str:
         """Whether there is any value: blank text is none. CASE looks at the few rows that are not plain alone."""
+        if self.is_natural:
+            return f"({self.text} is not null)"
         return f"(case when {self.is_plain} then true else coalesce(trim({self.text}, {SPACE}) <> '', false) end)"
 
     @property

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shoplake.errors import LockedError, PositionMoved
 from shoplake.home import require_home
 from shoplake.lake.streaming import StreamBatch, StreamLander
 from shoplake.sources.kafka import chosen_topics
-from shoplake.sources.topics import TopicReader
+from shoplake.sources.topics import READ_SECONDS, TopicReader
 from shoplake.store.ledger import StreamRange
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ BATCH_BYTES = 16 << 20
 """A partition with so much waits no longer: a larger batch lands hardly faster."""
 HELD_BYTES = 4 * BATCH_BYTES
 """At so much, reading pauses until a batch has landed."""
+LANDINGS = 2
+"""Batches, of different partitions, that land at the same time: while one is in Python the other is in DuckDB."""
+LOOK_SECONDS = 0.02
+"""How long a landed batch may go unnoticed."""
 
 
 @dataclass
@@ -85,32 +90,48 @@ def consume(
     require_home(settings)
     topics = chosen_topics(settings, sources)
     with ExitStack() as stack:
-        landers = {s: stack.enter_context(_lander(settings, s)) for s in topics.values()}
-        worker = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="landing"))
-        consuming = _Consuming(settings, topics, landers, worker, is_stopping, say)
-        return consuming.run(once=once)
+        workers = min(settings.threads, LANDINGS)
+        landers = {source: _Landers(settings, source, workers, stack) for source in topics.values()}
+        pool = stack.enter_context(ThreadPoolExecutor(workers, thread_name_prefix="landing"))
+        return _Consuming(settings, topics, landers, pool, workers, is_stopping, say).run(once=once)
 
 
-def _lander(settings: Settings, source: str) -> StreamLander:
-    return StreamLander(settings, source, threads=settings.threads)
+class _Landers:
+    """The landers of a source, one for each batch that may land at the same time."""
+
+    def __init__(self, settings: Settings, source: str, count: int, stack: ExitStack) -> None:
+        self._idle: SimpleQueue[StreamLander] = SimpleQueue()
+        for _ in range(count):
+            threads = max(settings.threads // count, 1)
+            self._idle.put(stack.enter_context(StreamLander(settings, source, threads=threads)))
+
+    @contextmanager
+    def one(self) -> Iterator[StreamLander]:
+        """Give one that nobody else uses meanwhile."""
+        lander = self._idle.get()
+        try:
+            yield lander
+        finally:
+            self._idle.put(lander)
 
 
 class _Consuming:
-    """One call of `consume`: this thread reads, another lands one batch at a time."""
+    """One call of `consume`: this thread reads, others land batches, of each partition one at a time."""
 
     def __init__(
         self,
         settings: Settings,
         topics: Mapping[str, str],
-        landers: Mapping[str, StreamLander],
-        worker: ThreadPoolExecutor,
+        landers: Mapping[str, _Landers],
+        pool: ThreadPoolExecutor,
+        workers: int,
         is_stopping: Callable[[], bool],
         say: Callable[[str], None],
     ) -> None:
-        self._settings, self._landers, self._worker = settings, landers, worker
+        self._settings, self._landers, self._pool, self._workers = settings, landers, pool, workers
         self._is_stopping, self._say = is_stopping, say
         self._consumed = {topic: Consumed(source, topic) for topic, source in topics.items()}
-        self._landing: tuple[Messages, Future[LandedFile]] | None = None
+        self._landing: list[tuple[Messages, Future[LandedFile]]] = []
         self._moved: set[str] = set()
         self._beaten: set[str] = set()
         self._reader = TopicReader(
@@ -119,8 +140,8 @@ class _Consuming:
 
     def run(self, *, once: bool) -> list[Consumed]:
         try:
-            while not self._is_stopping() and not (once and self._reader.is_done and self._landing is None):
-                self._reader.read(is_full=self._reader.size >= HELD_BYTES)
+            while not self._is_stopping() and not (once and self._reader.is_done and not self._landing):
+                self._read()
                 self._collect()
                 while self._moved:
                     self._reader.restart(self._moved.pop())
@@ -130,6 +151,14 @@ class _Consuming:
             self._reader.close()
         return list(self._consumed.values())
 
+    def _read(self) -> None:
+        """Read on; where memory is full, wait for a batch to land, and only show the group that we live."""
+        if self._landing and self._reader.size >= HELD_BYTES:
+            wait([landing for _, landing in self._landing], READ_SECONDS, FIRST_COMPLETED)
+            self._reader.read(most=1, seconds=0)
+        else:
+            self._reader.read(seconds=LOOK_SECONDS if self._landing else READ_SECONDS)
+
     def _drain(self) -> None:
         """Land what was read; only then leave."""
         self._settle()
@@ -137,16 +166,16 @@ class _Consuming:
             self._settle()
 
     def _land_next(self, *, is_ending: bool) -> bool:
-        """Begin to land the fullest partition that has waited enough; say whether there was one."""
-        if self._landing is not None:
-            return False
+        """Begin to land the fullest partitions that have waited enough; say whether there was one."""
+        busy = {(messages.topic, messages.partition) for messages, _ in self._landing}
         held = [p for p in self._reader.partitions.values() if not p.is_empty and p.topic not in self._moved]
-        due = [p for p in held if self._is_due(p, is_ending)]
-        if not due:
-            return False
-        messages = max(due, key=lambda p: p.size).take()
-        self._landing = messages, self._worker.submit(self._land, messages)
-        return True
+        due = [p for p in held if (p.topic, p.number) not in busy and self._is_due(p, is_ending)]
+        due.sort(key=lambda p: p.size, reverse=True)
+        chosen = due[: self._workers - len(self._landing)]
+        for partition in chosen:
+            messages = partition.take()
+            self._landing.append((messages, self._pool.submit(self._land, messages)))
+        return bool(chosen)
 
     def _is_due(self, partition: Partition, is_ending: bool) -> bool:
         if partition.size >= BATCH_BYTES or (is_ending and (partition.is_read or self._is_stopping())):
@@ -157,10 +186,12 @@ class _Consuming:
         """Land a batch; runs in the landing thread."""
         where = StreamRange(messages.stream, messages.partition, messages.first_offset, messages.next_offset)
         batch = StreamBatch(where, messages.lines, messages.received_at, messages.event_keys)
-        return self._unlocked(lambda: self._landers[messages.source].land(batch))
+        with self._landers[messages.source].one() as lander:
+            return self._unlocked(lambda: lander.land(batch))
 
     def _positions(self, source: str, stream: str) -> Mapping[int, int]:
-        return self._unlocked(lambda: self._landers[source].positions(stream))
+        with self._landers[source].one() as lander:
+            return self._unlocked(lambda: lander.positions(stream))
 
     def _unlocked(self, work: Callable[[], T]) -> T:
         """Do what needs the source's lock; a change of keys may hold it for long."""
@@ -176,10 +207,15 @@ class _Consuming:
         self._collect(is_waiting=True)
 
     def _collect(self, *, is_waiting: bool = False) -> None:
-        """See what became of the batch that was landing."""
-        if self._landing is None or not (is_waiting or self._landing[1].done()):
-            return
-        (messages, landing), self._landing = self._landing, None
+        """See what became of the batches that were landing."""
+        waiting, self._landing = self._landing, []
+        for messages, landing in waiting:
+            if is_waiting or landing.done():
+                self._note(messages, landing)
+            else:
+                self._landing.append((messages, landing))
+
+    def _note(self, messages: Messages, landing: Future[LandedFile]) -> None:
         try:
             landed = landing.result()
         except PositionMoved:

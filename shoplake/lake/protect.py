@@ -65,7 +65,7 @@ def _held(field: Field, identifiers: list[Field]) -> str:
 
 
 def _note_people(con: DuckDBPyConnection, vault: Vault, identifiers: list[Field], *, has_texts: bool) -> People:
-    """Fill the temporary table ``people``: identifier, in the type that the rows hold it in, and pseudonym."""
+    """Fill the temporary table ``people``: place among them, identifier as the rows hold it, and pseudonym."""
     import pyarrow as pa
 
     found: set[str] = {NOBODY} if has_texts else set()
@@ -76,12 +76,14 @@ def _note_people(con: DuckDBPyConnection, vault: Vault, identifiers: list[Field]
     # Not `people`: a table of that name, left by an earlier batch, would be read in its place.
     noted = pa.table(  # noqa: F841 - read by name
         {
-            "identifier": pa.array(known.pseudonyms.keys(), pa.string()),
-            "pseudonym": pa.array(known.pseudonyms.values(), pa.string()),
+            "place": pa.array(range(len(known.names)), pa.int32()),
+            "identifier": pa.array(known.identifiers, pa.string()),
+            "pseudonym": pa.array(known.names, pa.string()),
         }
     )
     identifier = "try_cast(identifier as bigint)" if _are_whole(identifiers) else "identifier"
-    con.execute(f"create or replace temp table people as select {identifier} as identifier, pseudonym from noted")
+    query = f"select place, {identifier} as identifier, pseudonym from noted"
+    con.execute(f"create or replace temp table people as {query}")
     return known
 
 
@@ -91,14 +93,13 @@ def _seal_texts(
     """Fill the temporary table ``sealed<number>``: the place of a row in ``clear_rows`` and its text, sealed."""
     import pyarrow as pa
 
-    nobody = people.pseudonyms[NOBODY]
+    nobody = people.identifiers.index(NOBODY)
     join = f"left join people as p on {_held(identifiers[0], identifiers)} = p.identifier" if identifiers else ""
-    whose = "p.pseudonym" if identifiers else "null"
+    whose = "p.place" if identifiers else "null"
     rows = con.execute(
-        f"select r.rowid as place, coalesce({whose}, '{nobody}') as person, r.{quoted(field.name)} as clear "
-        f"from clear_rows as r {join} where r.{quoted(field.name)} is not null"
+        f"select r.rowid as place, coalesce({whose}, {nobody}) as person, encode(r.{quoted(field.name)}) as clear "
+        f"from clear_rows as r {join} where r.{quoted(field.name)} is not null order by person"
     ).to_arrow_table()
-    texts = list(zip(rows["person"].to_pylist(), rows["clear"].to_pylist(), strict=True))
-    sealed = vault.encrypt_texts(texts, people)
-    chunk = pa.table({"place": rows["place"], "sealed": pa.array(sealed, pa.string())})  # noqa: F841 - read by name
-    con.execute(f"create or replace temp table sealed{number} as select * from chunk")
+    sealed = vault.seal_texts(people, rows["person"].to_pylist(), rows["clear"].to_pylist())
+    chunk = pa.table({"place": rows["place"], "sealed": pa.array(sealed, pa.binary())})  # noqa: F841 - read by name
+    con.execute(f"create or replace temp table sealed{number} as select place, base64(sealed) as sealed from chunk")

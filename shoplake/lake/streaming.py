@@ -60,10 +60,10 @@ class StreamBatch:
 
     def blob(self) -> bytes:
         """Give the lines as JSON Lines; a line break within an event stands between its values, and becomes a space."""
-        return b"\n".join(
-            line.replace(b"\n", b" ").replace(b"\r", b" ") if b"\n" in line or b"\r" in line else line
-            for line in self.lines
-        )
+        joined = b"\n".join(self.lines)
+        if joined.count(b"\n") == len(self.lines) - 1 and b"\r" not in joined:
+            return joined
+        return b"\n".join(line.replace(b"\n", b" ").replace(b"\r", b" ") for line in self.lines)
 
 
 def _utc_now() -> dt.datetime:

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 20
 """Bytes read at once: some thousand lines, whose objects stay in the processor's cache."""
-PLAIN = "^-?(0|[1-9][0-9]*)(\\.[0-9]+)?$"
-LONGEST_NUMBER = 300
-"""Digits of a plain number; the decoder refuses integers of some thousand."""
+EXPONENT = ":[ \\t]*-?[0-9.]+[eE]"
+"""A number with an exponent (or a text that looks like one): its value alone would not show how it was written."""
 SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**63 - 1
 DRIFT_NAMES, DRIFT_SHARE = 64, 0.05
 
@@ -45,7 +44,7 @@ class EventRows:
     """The rows of some following lines."""
 
     plain: pa.Table
-    """Rows of plain lines: a text column a field (``f0``, ``f1``, …) and ``_line``."""
+    """Rows of plain lines: ``f0``, ``f1``, …, each field in its own type (times as seconds), and ``_line``."""
     odd: list[TextRows]
     """Rows of the other lines, as the careful reader gives them."""
     first_line: int
@@ -84,7 +83,7 @@ def read_events(blocks: Iterable[bytes], fields: Sequence[TypedField]) -> Iterat
         lines = piece.split(b"\n")
         if not lines[-1]:
             lines.pop()
-        yield reader.read(lines, number)
+        yield reader.read(lines, number, has_exponents=_has_exponent(piece))
         number += len(lines)
 
 
@@ -125,24 +124,23 @@ class _Reader:
     def _decoder(self) -> Callable[[bytes], Any]:
         import msgspec
 
-        null = msgspec.Raw(b"null")
-        kinds: dict[str, tuple[Any, Any]] = {"string": (str | None, None), "integer": (int | float | None, None)}
-        # A number's text is kept as it was written; what stands there is looked at later.
+        kinds: dict[str, Any] = {"string": str | None, "integer": int | float | None}
         columns: list[tuple[str, Any, Any]] = []
         for place, known in enumerate(self.fields):
-            kind, default = kinds.get(known.type, (msgspec.Raw, null))
-            columns.append((f"f{place}", kind, msgspec.field(default=default, name=known.name)))
+            kind = kinds.get(known.type, float | None)
+            columns.append((f"f{place}", kind, msgspec.field(default=None, name=known.name)))
         for place, name in enumerate(self.unknown):
             columns.append((f"u{place}", Any, msgspec.field(default=msgspec.UNSET, name=name)))
         row = msgspec.defstruct("Row", columns, forbid_unknown_fields=True, gc=False)
         decode: Callable[[bytes], Any] = msgspec.json.Decoder(row).decode
         return decode
 
-    def read(self, lines: Sequence[bytes], first_line: int) -> EventRows:
-        """Read lines whose first has the number ``first_line``."""
+    def read(self, lines: Sequence[bytes], first_line: int, *, has_exponents: bool) -> EventRows:
+        """Read lines whose first has the number ``first_line``; ``has_exponents``: some may hold one."""
         import pyarrow as pa
 
-        rows, odd = self._decoded(lines, first_line)
+        decodable = _without_exponents(lines) if has_exponents else lines
+        rows, odd = self._decoded(decodable, first_line)
         numbers = _others(range(first_line, first_line + len(lines)), odd)
         columns = [self._column(place, rows) for place in range(len(self.fields))]
         plain = pa.table([values for values, _ in columns], [f"f{place}" for place in range(len(columns))])
@@ -176,14 +174,14 @@ class _Reader:
                 return rows, odd
 
     def _column(self, place: int, rows: Sequence[Any]) -> tuple[pa.Array, list[int]]:
-        """Give a field's texts, and the places of the rows whose value is not plain."""
+        """Give a field's values, and the places of the rows whose value is not plain."""
         import pyarrow as pa
 
         values = list(map(attrgetter(f"f{place}"), rows))
         kind = self.fields[place].type
-        if kind == "string":
-            return pa.array(values, pa.string()), []
-        return _integers(values) if kind == "integer" else _numbers(values)
+        if kind == "integer":
+            return _integers(values)
+        return pa.array(values, pa.string() if kind == "string" else pa.float64()), []
 
     def _drift(self, rows: Sequence[Any]) -> dict[str, int]:
         import msgspec
@@ -210,6 +208,22 @@ class _Reader:
             self.decode = self._decoder()
 
 
+def _has_exponent(piece: bytes) -> bool:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return bool(pc.match_substring_regex(pa.scalar(piece, pa.binary()), EXPONENT).as_py())
+
+
+def _without_exponents(lines: Sequence[bytes]) -> list[bytes]:
+    """Empty the lines that may hold a number with an exponent, so that the careful reader takes them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = pc.match_substring_regex(pa.array(lines, pa.binary()), EXPONENT).to_pylist()
+    return [b"" if is_found else line for line, is_found in zip(lines, found, strict=True)]
+
+
 def _others(numbers: range, left_out: Collection[int]) -> Sequence[int]:
     if not left_out:
         return numbers
@@ -219,7 +233,6 @@ def _others(numbers: range, left_out: Collection[int]) -> Sequence[int]:
 
 def _integers(values: list[Any]) -> tuple[pa.Array, list[int]]:
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     strange: list[int] = []
     if not set(map(type, values)) <= {int, type(None)}:
@@ -230,22 +243,7 @@ def _integers(values: list[Any]) -> tuple[pa.Array, list[int]]:
         whole = ((place, value) for place, value in enumerate(values) if type(value) is int)
         strange += [place for place, value in whole if not SMALLEST_INTEGER <= value <= LARGEST_INTEGER]
         numbers = pa.array(_without(values, strange), pa.int64())
-    return pc.cast(numbers, pa.string()), strange
-
-
-def _numbers(values: list[Any]) -> tuple[pa.Array, list[int]]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    written = pa.array(list(map(bytes, values)), pa.binary())
-    is_plain = pc.and_(
-        pc.match_substring_regex(written, PLAIN), pc.less_equal(pc.binary_length(written), LONGEST_NUMBER)
-    )
-    if len(written) == pc.sum(is_plain).as_py():
-        return pc.cast(written, pa.string()), []
-    kept = pc.if_else(is_plain, written, pa.scalar(None, pa.binary()))
-    is_strange = pc.and_not(pc.is_null(kept), pc.equal(written, b"null"))
-    return pc.cast(kept, pa.string()), pc.indices_nonzero(is_strange).to_pylist()
+    return numbers, strange
 
 
 def _without(values: list[Any], places: Sequence[int]) -> list[Any]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 TOMBSTONE, NOTHING = b"null", b'""'
 """How a message without a value, and one with an empty value, stand in quarantine."""
@@ -105,6 +106,28 @@ class Partition:
         self.lines.append(line)
         self.size += len(line)
         self.next_offset = offset + 1
+
+    def extend(
+        self,
+        offsets: Sequence[int],
+        values: Sequence[bytes | None],
+        timestamp: Callable[[int], tuple[int, int]],
+        event_keys: Sequence[bytes | None],
+    ) -> None:
+        """Hold many messages as `add` does each; ``timestamp`` gives the stamp of the one at a place among them."""
+        count = len(offsets)
+        follow = offsets[0] == self.next_offset and list(offsets) == list(range(offsets[0], offsets[0] + count))
+        if not (follow and all(values) and not any(map(bytes.isspace, values))):  # type: ignore[arg-type]
+            for place, (offset, value, key) in enumerate(zip(offsets, values, event_keys, strict=True)):
+                self.add(offset, value, partial(timestamp, place), key)
+            return
+        if not self.lines:
+            self.since, self.received_at = time.monotonic(), _moment(*timestamp(0))
+        held = len(self.lines)
+        self.event_keys += [(held + place, key) for place, key in enumerate(event_keys) if key is not None]
+        self.lines += values  # type: ignore[arg-type]
+        self.size += sum(map(len, values))  # type: ignore[arg-type]
+        self.next_offset += count
 
     def take(self) -> Messages:
         """Give what is held up to a long gap, and hold it no longer."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from operator import methodcaller
 from typing import TYPE_CHECKING, TypeVar
 
 from shoplake.errors import UnreachableError
@@ -21,6 +23,9 @@ RETRY_SECONDS = 1.0
 NO_TOPIC_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 """Base64 of 16 zero bytes: what a broker that gives topics no ids says."""
 T = TypeVar("T")
+_error_of, _topic_of, _number_of = methodcaller("error"), methodcaller("topic"), methodcaller("partition")
+_offset_of, _value_of = methodcaller("offset"), methodcaller("value")
+_headers_of = methodcaller("headers")
 
 
 class StoppedError(Exception):
@@ -88,10 +93,10 @@ class TopicReader:
         """Whether all has been read and taken that was there when our partitions came to us."""
         return self.is_assigned and all(p.is_read and p.is_empty for p in self.partitions.values())
 
-    def read(self, *, is_full: bool = False) -> None:
-        """Read what has come, for a tenth of a second at most; hardly anything where memory is full."""
+    def read(self, *, most: int = READ_MESSAGES, seconds: float = READ_SECONDS) -> None:
+        """Read what has come, up to ``most`` messages, and for ``seconds`` at most."""
         changes = self._changes
-        messages = self._consumer.consume(1 if is_full else READ_MESSAGES, READ_SECONDS)
+        messages = self._consumer.consume(most, seconds)
         if changes == self._changes:
             self._hold(messages)
         else:
@@ -105,17 +110,30 @@ class TopicReader:
             self._say("The Kafka brokers answer again.")
 
     def _hold(self, messages: Sequence[Message]) -> None:
-        for message in messages:
-            topic, error = message.topic(), message.error()
-            if error is not None:
-                if error.code() == error._AUTO_OFFSET_RESET and topic is not None:
-                    self.restart(topic)
-                    return  # all that follows is read again
-                self._note(error, message)
-                continue
-            partition = self.partitions.get((topic, message.partition()))  # type: ignore[arg-type]
+        errors = list(map(_error_of, messages))
+        start = 0
+        for place in [place for place, error in enumerate(errors) if error is not None]:
+            self._hold_values(messages[start:place])
+            start, message, error = place + 1, messages[place], errors[place]
+            assert error is not None  # noqa: S101 - that is why we are here
+            topic = message.topic()
+            if error.code() == error._AUTO_OFFSET_RESET and topic is not None:
+                self.restart(topic)
+                return  # all that follows is read again
+            self._note(error, message)
+        self._hold_values(messages[start:])
+
+    def _hold_values(self, messages: Sequence[Message]) -> None:
+        """Hold messages without errors: those of a partition come in long runs, which are held at once."""
+        start = 0
+        for place, same in groupby(zip(map(_topic_of, messages), map(_number_of, messages), strict=True)):
+            run = messages[start : start + sum(1 for _ in same)]
+            start += len(run)
+            partition = self.partitions.get(place)
             if partition is not None:
-                partition.add(message.offset(), message.value(), message.timestamp, event_key(message.headers()))  # type: ignore[arg-type]
+                offsets: Sequence[int] = list(map(_offset_of, run))
+                keys = [event_key(headers) for headers in map(_headers_of, run)]
+                partition.extend(offsets, list(map(_value_of, run)), _stamps_of(run), keys)
 
     def commit(self, messages: Messages) -> None:
         """Tell the broker how far we are, for those who watch the lag; nothing is ever read by it."""
@@ -251,6 +269,10 @@ class TopicReader:
         if what not in self._told:
             self._told.add(what)
             self._say(text)
+
+
+def _stamps_of(messages: Sequence[Message]) -> Callable[[int], tuple[int, int]]:
+    return lambda place: messages[place].timestamp()
 
 
 def _at(partition: Partition) -> TopicPartition:

@@ -87,24 +87,35 @@ class Spool:
         """Store deposits in one durable transaction: all of them, or none.
 
         The events of all deposits of a source become one body. The statements are as few as can be, for each of them
-        lets another thread run and then waits for it.
+        lets another thread run and then waits for it: a body that comes with nothing to remember is one statement,
+        which is a transaction of its own.
 
         Raises:
             HomeError: the disk is full, or fails; nothing was acknowledged, and the file was opened anew.
 
         """
+        if not any(deposit.request or deposit.event_keys for deposit in deposits):
+            group = Group({}, set())
+            found = [group.add(deposit) for deposit in deposits]
+            if len(group.bodies) == 1:
+                with self._writer_alone():
+                    self._insert(group)
+                return found
         with self._transaction():
             group = Group(self._known_requests(deposits), self._known_events(deposits))
             found = [group.add(deposit) for deposit in deposits]
-            for source, body in group.bodies.items():
-                lines = b"\n".join(body.parts)
-                is_packed = len(lines) >= PACK_FROM_BYTES
-                self._writer.execute(
-                    "insert into body (source, received_at, events, is_packed, data) values (?, ?, ?, ?, ?)",
-                    (source, body.received_at, body.events, is_packed, _packed(lines) if is_packed else lines),
-                )
+            self._insert(group)
             self._remember(group.new_requests, group.new_events)
         return found
+
+    def _insert(self, group: Group) -> None:
+        for source, body in group.bodies.items():
+            lines = b"\n".join(body.parts)
+            is_packed = len(lines) >= PACK_FROM_BYTES
+            self._writer.execute(
+                "insert into body (source, received_at, events, is_packed, data) values (?, ?, ?, ?, ?)",
+                (source, body.received_at, body.events, is_packed, _packed(lines) if is_packed else lines),
+            )
 
     def known(self, deposits: Sequence[Deposit]) -> Group:
         """Give a group that knows what is remembered of deposits, for a log that is not the spool itself."""
@@ -200,22 +211,32 @@ class Spool:
             self._writer.execute("insert into event select unhex(value), ? from json_each(?)", [now, keys])
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def _writer_alone(self) -> Iterator[None]:
         import sqlcipher3
 
         with self._writing:
             try:
-                self._writer.execute("begin immediate")
                 yield
-                self._writer.execute("commit")
             except sqlcipher3.DatabaseError as error:
                 self._open_again()
                 raise HomeError(
                     f"The spool cannot be written: {error}", hint="Free disk space, or see to the disk."
                 ) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        import sqlcipher3
+
+        with self._writer_alone():
+            self._writer.execute("begin immediate")
+            try:
+                yield
+            except sqlcipher3.DatabaseError:
+                raise  # the file is opened anew
             except BaseException:
                 self._writer.execute("rollback")
                 raise
+            self._writer.execute("commit")
 
     def _open_again(self) -> None:
         """Begin with what the disk holds: after a failed write, the connection's own view is not to be trusted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from sqlalchemy import delete, select, update
 
 from shoplake.errors import KeyAccessError
 from shoplake.keys.keyring import Keyring
-from shoplake.privacy.vault import SEALING_KEY, Vault, reseal
+from shoplake.privacy.vault import LOOKUP_KEY, SEALING_KEY, Vault, reseal
 from shoplake.settings import Settings
 from shoplake.store.engine import Store, open_store
 from shoplake.store.tables import person
@@ -185,10 +186,26 @@ def test_a_vault_that_knew_a_person_notices_that_they_were_erased(room: Room) ->
 def test_texts_sealed_with_persons_just_looked_up_open_as_others_do(room: Room) -> None:
     room.vault.pseudonyms(["1001"])
     people = room.vault.people(["1001", "new"])
-    texts = [(people.pseudonyms[name], f"by {name}") for name in ("1001", "new")]
-    sealed = room.vault.encrypt_texts(texts, people)
-    pairs = [(pseudonym, data) for (pseudonym, _), data in zip(texts, sealed, strict=True)]
-    assert room.vault.decrypt_texts(pairs) == ["by 1001", "by new"]
+    whose = [people.identifiers.index(name) for name in ("1001", "new", "1001")]
+    sealed = room.vault.seal_texts(people, whose, [b"one", "zwölf".encode(), b"one more"])
+    pairs = [(people.names[n], base64.b64encode(data).decode()) for n, data in zip(whose, sealed, strict=True)]
+    assert room.vault.decrypt_texts(pairs) == ["one", "zwölf", "one more"]
+
+
+def test_persons_are_found_by_a_standard_keyed_hash_of_their_identifier(room: Room) -> None:
+    room.vault.pseudonyms(["1001", "jane.doe@example.org"])
+    secret = room.keyring.get(LOOKUP_KEY, 1).secret
+    with room.store.reading() as con:
+        held = {bytes(row.lookup) for row in con.execute(select(person))}
+    assert held == {hmac.digest(secret, name, "sha256") for name in (b"1001", b"jane.doe@example.org")}
+
+
+def test_known_and_new_persons_met_together_each_get_their_own_row(room: Room) -> None:
+    before = room.vault.pseudonyms(str(number) for number in range(0, 300, 3))
+    people = room.vault.people(str(number) for number in range(300))
+    assert sorted(people.identifiers, key=int) == [str(number) for number in range(300)]
+    assert {name: people.pseudonyms[name] for name in before} == before
+    assert people == room.vault.people(str(number) for number in range(300))
 
 
 @pytest.mark.parametrize("column", ["sealed_identifier", "sealed_text_key"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import time
 
+import pytest
+
 from shoplake.sources.partitions import LONGEST_GAP, NOTHING, TOMBSTONE, Partition, state_of
 
 
@@ -45,6 +47,32 @@ def test_a_batch_ends_at_a_long_gap_and_the_next_begins_behind_it() -> None:
     assert (first.first_offset, first.next_offset, first.lines) == (0, 1, [b"a"])
     assert (second.first_offset, second.next_offset, second.lines) == (far, far + 2, [b"b", b"c"])
     assert (found.is_empty, found.size) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [(5, b"a"), (6, b"b"), (7, b"c")],
+        [(5, b"a"), (6, None), (7, b" \r\n"), (8, b"")],
+        [(6, b"after a gap"), (7, b"b")],
+        [(5, b"a"), (7, b"b")],
+        [(4, b"landed"), (5, b"a"), (5, b"again"), (6, b"b")],
+        [(5, b"a"), (5 + 2 * LONGEST_GAP, b"b"), (6 + 2 * LONGEST_GAP, b"c")],
+        [(7, b"c"), (6, b"late"), (8, b"d")],
+    ],
+)
+def test_many_messages_at_once_are_held_as_one_by_one(messages: list[tuple[int, bytes | None]]) -> None:
+    stamps = [stamped(1_772_366_400_000 + 1000 * n) for n in range(len(messages))]
+    single, bulk = partition(5), partition(5)
+    for (offset, value), stamp in zip(messages, stamps, strict=True):
+        single.add(offset, value, lambda stamp=stamp: stamp)  # type: ignore[misc]
+    bulk.extend(
+        [offset for offset, _ in messages], [value for _, value in messages], stamps.__getitem__, [None] * len(messages)
+    )
+    assert (bulk.size, bulk.next_offset) == (single.size, single.next_offset)
+    while not single.is_empty:
+        assert bulk.take() == single.take()
+    assert (bulk.is_empty, bulk.size) == (True, 0)
 
 
 def test_a_partition_is_read_when_its_end_was_seen_even_if_no_message_stands_there() -> None:
