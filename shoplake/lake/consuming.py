@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +27,8 @@ BATCH_BYTES = 16 << 20
 """A partition with so much waits no longer: a larger batch lands hardly faster."""
 HELD_BYTES = 4 * BATCH_BYTES
 """At so much, reading pauses until a batch has landed."""
+SETTLE_RATIO = 1 / 3
+"""Part of a session for which a change of partitions waits for the batch that is landing."""
 
 
 @dataclass
@@ -76,7 +78,7 @@ def consume(
         One result a topic.
 
     Raises:
-        HomeError: there is no such home.
+        HomeError: there is no such home, or its disk is full or fails.
         InputError: a source has no contract for streams, or no topic; or the topic does not exist.
         SettingsError: the settings name no brokers or topics, or lack a password.
         UnreachableError: no broker answers at the start, or lets us in.
@@ -132,9 +134,9 @@ class _Consuming:
 
     def _drain(self) -> None:
         """Land what was read; only then leave."""
-        self._settle()
+        self._collect(is_waiting=True)
         while self._land_next(is_ending=True):
-            self._settle()
+            self._collect(is_waiting=True)
 
     def _land_next(self, *, is_ending: bool) -> bool:
         """Begin to land the fullest partition that has waited enough; say whether there was one."""
@@ -172,8 +174,14 @@ class _Consuming:
                     raise
 
     def _settle(self) -> None:
-        """Wait until nothing is landing."""
-        self._collect(is_waiting=True)
+        """Wait until nothing is landing, so that what is read next begins after it; but not for long.
+
+        The whole group waits meanwhile, and what is landing may itself wait for one of its members, that somebody
+        stopped. Whatever lands later, the ledger lets only one land it.
+        """
+        if self._landing is not None:
+            wait([self._landing[1]], timeout=self._settings.kafka_session_seconds * SETTLE_RATIO)
+            self._collect()
 
     def _collect(self, *, is_waiting: bool = False) -> None:
         """See what became of the batch that was landing."""
