@@ -50,7 +50,7 @@ def _one_a_request(work: Path, seconds: float, rounds: int) -> bool:
     for _ in range(rounds):
         with _bare() as port:
             bare.append(run(Load(port, PATH, "none", bodies, CONNECTIONS, seconds)))
-        with _collector(work) as (port, key, _home):
+        with running_collector(work) as (port, key, *_):
             ours.append(run(Load(port, PATH, key, bodies, CONNECTIONS, seconds)))
     reference, found = _median(bare), _median(ours)
     print(f"bare 204 endpoint: {reference:,.0f} requests/s at {CONNECTIONS} connections")
@@ -60,9 +60,9 @@ def _one_a_request(work: Path, seconds: float, rounds: int) -> bool:
 
 
 def _batches(work: Path, seconds: float, rounds: int) -> bool:
-    bodies, found = _ndjson(20), list[Found]()
+    bodies, found = ndjson(20), list[Found]()
     for _ in range(rounds):
-        with _collector(work) as (port, key, _home):
+        with running_collector(work) as (port, key, *_):
             found.append(run(Load(port, PATH, key, bodies, BATCH_CONNECTIONS, seconds)))
     rate = _median(found) * BATCH_EVENTS
     print(f"NDJSON of {BATCH_EVENTS:,} events: {rate:,.0f} durable events/s (target {BATCH_RATE:,}), ", end="")
@@ -72,10 +72,10 @@ def _batches(work: Path, seconds: float, rounds: int) -> bool:
 
 def _into_the_lake(work: Path, seconds: float) -> bool:
     """Send batches for a while with the drain running, then wait until the last one has landed."""
-    with _collector(work, drain_seconds=0.5) as (port, key, home):
+    with running_collector(work, drain_seconds=0.5) as (port, key, home, _):
         started = time.perf_counter()
         requests = int(seconds * 4 * LAKE_RATE / BATCH_EVENTS)
-        found = run(Load(port, PATH, key, _ndjson(50), BATCH_CONNECTIONS, 600, requests))
+        found = run(Load(port, PATH, key, ndjson(50), BATCH_CONNECTIONS, 600, requests))
         _wait_until_landed(port, (found.requests - found.failures) * BATCH_EVENTS)
         took = time.perf_counter() - started
     events = (found.requests - found.failures) * BATCH_EVENTS
@@ -111,8 +111,8 @@ def _bare() -> Iterator[int]:
 
 
 @contextmanager
-def _collector(work: Path, *, drain_seconds: float = 3600) -> Iterator[tuple[int, str, Path]]:
-    """Run a collector on a home of its own; give its port, a key and the home."""
+def running_collector(work: Path, *, drain_seconds: float = 3600) -> Iterator[tuple[int, str, Path, int]]:
+    """Run a collector on a home of its own; give its port, a key, the home and its process."""
     home = Path(tempfile.mkdtemp(dir=work))
     shoplake = [sys.executable, "-m", "shoplake", "--home", str(home)]
     subprocess.run([*shoplake, "init"], check=True, capture_output=True)
@@ -122,7 +122,7 @@ def _collector(work: Path, *, drain_seconds: float = 3600) -> Iterator[tuple[int
     process = subprocess.Popen(serve, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})
     try:
         assert process.stdout is not None  # noqa: S101 - it is piped
-        yield int(process.stdout.readline().rsplit(":", 1)[1]), key, home
+        yield int(process.stdout.readline().rsplit(":", 1)[1]), key, home, process.pid
     finally:
         process.terminate()
         process.wait()
@@ -151,7 +151,8 @@ def _event(draw: random.Random) -> str:
     return json.dumps(row)
 
 
-def _ndjson(bodies: int) -> list[str]:
+def ndjson(bodies: int) -> list[str]:
+    """Make bodies of 1,000 events, one a line."""
     draw = random.Random(7)  # noqa: S311 - test data
     return ["\n".join(_event(draw) for _ in range(BATCH_EVENTS)) for _ in range(bodies)]
 
