@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import secrets
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -21,7 +16,8 @@ from shoplake.keys.keyring import Keyring
 from shoplake.settings import Settings
 from shoplake.store.engine import open_store
 from shoplake.store.ledger import Ledger
-from tests.kafka import Broker
+from tests.faults.children import Child
+from tests.kafka import Broker, a_group
 
 PARTITIONS = 3
 
@@ -35,21 +31,17 @@ class Stage:
     broker: Broker
     topic: str
 
-    def start(self, *arguments: str, log: str) -> subprocess.Popen[bytes]:
-        """Start a process of `shoplake`, in a process group of its own."""
+    def start(self, *arguments: str, log: str) -> Child:
+        """Start a process of `shoplake`."""
         # A consumer group of its own, so that the broker hands out the partitions without waiting for the dead.
-        environment = os.environ | {
+        environment = {
             "SHOPLAKE_KAFKA_BROKERS": self.broker.address,
             "SHOPLAKE_KAFKA_TOPICS": json.dumps({"web_events": self.topic}),
-            "SHOPLAKE_KAFKA_GROUP": f"group-{secrets.token_hex(4)}",
+            "SHOPLAKE_KAFKA_GROUP": a_group(),
             "SHOPLAKE_KAFKA_SESSION_SECONDS": "20",
             "SHOPLAKE_KAFKA_BATCH_SECONDS": "0.2",
         }
-        command = [sys.executable, "-m", "shoplake", "--home", str(self.settings.home), *arguments]
-        with self.log(log).open("ab") as errors:
-            return subprocess.Popen(
-                command, env=environment, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True
-            )
+        return Child(["--home", str(self.settings.home), *arguments], environment, self.log(log))
 
     def landed(self, beginning: str) -> int:
         """Count the batches in the lake whose names begin so."""
@@ -116,14 +108,13 @@ class Assault:
     def _live(self, actor: Actor, seconds: float, *, before: int | None = None) -> float:
         """Kill a process after so many seconds, or when it has landed more than ``before``; give how long it lived."""
         process, started = self.stage.start(*actor.arguments(self.stage), log=actor.name), time.monotonic()
-        while process.poll() is None and time.monotonic() - started < seconds:
+        while process.exit_code(0.01) is None and time.monotonic() - started < seconds:
             if before is not None and actor.lands and self.stage.landed(actor.lands) > before:
                 break
-            time.sleep(0.01 if before is None else 0.2)
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        code = process.exit_code()
+        if code is None:
+            process.kill()
             self.killed[actor.name] += 1
-        elif process.returncode:
+        elif code:
             self.failed.append(actor.name)
         return time.monotonic() - started

@@ -82,7 +82,7 @@ class HttpLoad:
 class KafkaLoad:
     """Sends events to a topic at a steady rate; the broker acknowledges each of them."""
 
-    def __init__(self, broker: Broker, topic: str, account: Account, *, partitions: int, a_second: int = 200) -> None:
+    def __init__(self, broker: Broker, topic: str, account: Account, *, partitions: int, a_second: int = 100) -> None:
         self._broker, self._topic, self._account = broker, topic, account
         self._partitions, self._step, self._sent = partitions, a_second // 5, 0
         self._is_ending = threading.Event()

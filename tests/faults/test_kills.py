@@ -41,10 +41,10 @@ def finish(stage: Stage, load: HttpLoad) -> None:
     try:
         load.end()
     finally:
-        collector.send_signal(signal.SIGTERM)
-        assert collector.wait(60) == 0
+        collector.send(signal.SIGTERM)
+        assert collector.exit_code(60) == 0
     drain(stage.settings)
-    assert stage.start("consume", "--once", log="last").wait(300) == 0
+    assert stage.start("consume", "--once", log="last").exit_code(300) == 0
 
 
 def assault(stage: Stage, kills: int) -> tuple[Assault, Account]:
