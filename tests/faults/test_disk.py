@@ -110,6 +110,15 @@ def test_landing_a_file_ends_with_what_broke_and_the_next_call_lands_it(
     assert (landed.status, landed.rows_landed) == ("landed", 500)
 
 
+def test_a_home_is_made_once_there_is_space(settings: Settings, bad_disk: BadDisk) -> None:
+    there = settings.model_copy(update={"home": settings.home / "another"})
+    with bad_disk.failing(errno.ENOSPC, "write"):
+        done = shoplake(there, bad_disk, "init")
+    assert done.returncode == 2
+    assert "The disk is full or fails: No space left on device." in done.stderr, done.stderr
+    assert shoplake(there, bad_disk, "init").returncode == 0
+
+
 def test_consuming_goes_on_after_the_disk_has_failed(settings: Settings, bad_disk: BadDisk, broker: Broker) -> None:
     account, topic = Account(), broker.make_topic(partitions=2)
     environment = {
