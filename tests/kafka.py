@@ -103,6 +103,11 @@ class Broker:
             return False
 
 
+def a_group() -> str:
+    """Name a consumer group that nobody is in."""
+    return f"group-{secrets.token_hex(4)}"
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -52,7 +52,7 @@ def _one_a_request(work: Path, seconds: float, rounds: int) -> bool:
     for _ in range(rounds):
         with _bare() as (port, pid):
             bare.append(_timed(Load(port, PATH, "none", bodies, CONNECTIONS, seconds), pid, bare_cost))
-        with _collector(work) as (port, key, _home, pid):
+        with running_collector(work) as (port, key, _home, pid):
             ours.append(_timed(Load(port, PATH, key, bodies, CONNECTIONS, seconds), pid, our_cost))
     reference, found = _median(bare), _median(ours)
     print(
@@ -74,9 +74,9 @@ def _timed(load: Load, pid: int, costs: list[float]) -> Found:
 
 
 def _batches(work: Path, seconds: float, rounds: int) -> bool:
-    bodies, found = _ndjson(20), list[Found]()
+    bodies, found = ndjson(20), list[Found]()
     for _ in range(rounds):
-        with _collector(work) as (port, key, _home, _pid):
+        with running_collector(work) as (port, key, *_):
             found.append(run(Load(port, PATH, key, bodies, BATCH_CONNECTIONS, seconds)))
     rate = _median(found) * BATCH_EVENTS
     print(f"NDJSON of {BATCH_EVENTS:,} events: {rate:,.0f} durable events/s (target {BATCH_RATE:,}), ", end="")
@@ -86,10 +86,10 @@ def _batches(work: Path, seconds: float, rounds: int) -> bool:
 
 def _into_the_lake(work: Path, seconds: float) -> bool:
     """Send batches for a while with the drain running, then wait until the last one has landed."""
-    with _collector(work, drain_seconds=0.5) as (port, key, home, _pid):
+    with running_collector(work, drain_seconds=0.5) as (port, key, home, _):
         started = time.perf_counter()
         requests = int(seconds * 4 * LAKE_RATE / BATCH_EVENTS)
-        found = run(Load(port, PATH, key, _ndjson(50), BATCH_CONNECTIONS, 600, requests))
+        found = run(Load(port, PATH, key, ndjson(50), BATCH_CONNECTIONS, 600, requests))
         _wait_until_landed(port, (found.requests - found.failures) * BATCH_EVENTS)
         took = time.perf_counter() - started
     events = (found.requests - found.failures) * BATCH_EVENTS
@@ -125,8 +125,8 @@ def _bare() -> Iterator[tuple[int, int]]:
 
 
 @contextmanager
-def _collector(work: Path, *, drain_seconds: float = 3600) -> Iterator[tuple[int, str, Path, int]]:
-    """Run a collector on a home of its own; give its port, a key, the home and the process's number."""
+def running_collector(work: Path, *, drain_seconds: float = 3600) -> Iterator[tuple[int, str, Path, int]]:
+    """Run a collector on a home of its own; give its port, a key, the home and its process."""
     home = Path(tempfile.mkdtemp(dir=work))
     shoplake = [sys.executable, "-m", "shoplake", "--home", str(home)]
     subprocess.run([*shoplake, "init"], check=True, capture_output=True)
@@ -165,7 +165,8 @@ def _event(draw: random.Random) -> str:
     return json.dumps(row)
 
 
-def _ndjson(bodies: int) -> list[str]:
+def ndjson(bodies: int) -> list[str]:
+    """Make bodies of 1,000 events, one a line."""
     draw = random.Random(7)  # noqa: S311 - test data
     return ["\n".join(_event(draw) for _ in range(BATCH_EVENTS)) for _ in range(bodies)]
 

@@ -125,6 +125,13 @@ def main() -> None:
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        from shoplake.lake.disk import FAILURES
+
+        if error.errno not in FAILURES:
+            raise
+        click.echo(f"Error: The disk is full or fails: {error.strerror}.\nHint: Mend it, then call again.", err=True)
+        sys.exit(2)
 
 
 def _wants_json(arguments: list[str]) -> bool:

@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shoplake.errors import ShoplakeError
+from shoplake.errors import PositionMoved, ShoplakeError
 from shoplake.lake.landing import LandedFile
 from shoplake.lake.locks import spool_lock
 from shoplake.lake.streaming import StreamBatch, StreamLander
@@ -68,7 +68,10 @@ class Drain:
         received = dt.datetime.fromtimestamp(found.received_at, dt.UTC)
         # Forgotten while it lands: should it fail, the ledger knows how far it came.
         del self._positions[source]
-        landed = self._landers[source].land(StreamBatch(where, found.lines, received))
+        try:
+            landed = self._landers[source].land(StreamBatch(where, found.lines, received))
+        except PositionMoved:
+            return True  # another process drains, too: what it has left comes next
         self._positions[source] = where.next_offset
         on_landed(source, found.last_id, landed)
         return True
@@ -118,6 +121,13 @@ def main() -> None:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     settings = load_settings(Path(sys.argv[1]))
     seconds = float(sys.argv[2])
+    try:
+        _keep_draining(settings, seconds)
+    except ShoplakeError as error:
+        sys.exit(f"The spool cannot be drained: {error.message}")
+
+
+def _keep_draining(settings: Settings, seconds: float) -> None:
     with _opened(settings) as spool:
         work = Drain(settings, spool)
         while not select.select([sys.stdin], [], [], seconds)[0]:

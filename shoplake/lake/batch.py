@@ -261,7 +261,8 @@ class Lander:
                 landable = protect(self.con, self.contract, self.vault, landable)
             return self._copy(landable, part, key)
         except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException) as error:
-            if "CSV" in str(error) or "line" in str(error).lower():
+            said = str(error).replace(str(part), "")  # a path says nothing of the rows
+            if "CSV" in said or "line" in said.lower():
                 raise NotPlainError from error
             raise
         finally:

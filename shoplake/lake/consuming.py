@@ -32,6 +32,8 @@ LANDINGS = 2
 """Batches, of different partitions, that land at the same time: while one is in Python the other is in DuckDB."""
 LOOK_SECONDS = 0.02
 """How long a landed batch may go unnoticed."""
+SETTLE_RATIO = 1 / 3
+"""Part of a session for which a change of partitions waits for the batches that are landing."""
 
 
 @dataclass
@@ -81,7 +83,7 @@ def consume(
         One result a topic.
 
     Raises:
-        HomeError: there is no such home.
+        HomeError: there is no such home, or its disk is full or fails.
         InputError: a source has no contract for streams, or no topic; or the topic does not exist.
         SettingsError: the settings name no brokers or topics, or lack a password.
         UnreachableError: no broker answers at the start, or lets us in.
@@ -101,7 +103,8 @@ class _Landers:
 
     def __init__(self, settings: Settings, source: str, count: int, stack: ExitStack) -> None:
         self._idle: SimpleQueue[StreamLander] = SimpleQueue()
-        for _ in range(count):
+        # One more, so that positions can be asked for while batches wait for what somebody else holds.
+        for _ in range(count + 1):
             threads = max(settings.threads // count, 1)
             self._idle.put(stack.enter_context(StreamLander(settings, source, threads=threads)))
 
@@ -161,9 +164,9 @@ class _Consuming:
 
     def _drain(self) -> None:
         """Land what was read; only then leave."""
-        self._settle()
+        self._collect(is_waiting=True)
         while self._land_next(is_ending=True):
-            self._settle()
+            self._collect(is_waiting=True)
 
     def _land_next(self, *, is_ending: bool) -> bool:
         """Begin to land the fullest partitions that have waited enough; say whether there was one."""
@@ -203,8 +206,15 @@ class _Consuming:
                     raise
 
     def _settle(self) -> None:
-        """Wait until nothing is landing."""
-        self._collect(is_waiting=True)
+        """Wait until nothing is landing, so that what is read next begins after it; but not for long.
+
+        The whole group waits meanwhile, and what is landing may itself wait for one of its members, that somebody
+        stopped. Whatever lands later, the ledger lets only one land it.
+        """
+        if self._landing:
+            landings = [landing for _, landing in self._landing]
+            wait(landings, timeout=self._settings.kafka_session_seconds * SETTLE_RATIO)
+            self._collect()
 
     def _collect(self, *, is_waiting: bool = False) -> None:
         """See what became of the batches that were landing."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from shoplake.errors import InputError
 from shoplake.home import HomePaths, home_lock, require_home
 from shoplake.lake.batch import BatchOutcome, FileOutcome, Lander
+from shoplake.lake.disk import disk_failures_said
 from shoplake.lake.entry import file_id, ledger_entry
 from shoplake.lake.held import hold_file, quarantine_rejected
 from shoplake.lake.locks import landing_lock
@@ -109,6 +110,7 @@ def land(
     Raises:
         InputError: no such source, or a path names nothing.
         LockedError: another process keeps changing the home.
+        HomeError: there is no such home, or its disk is full or fails.
 
     """
     require_home(settings)
@@ -176,6 +178,7 @@ def _opened(settings: Settings) -> Iterator[tuple[Keyring, Ledger, Vault]]:
     keyring = Keyring.open(settings)
     store = open_store(settings, keyring)
     try:
+        store.settle()
         yield keyring, Ledger(store), Vault(store, keyring)
     finally:
         store.close()
@@ -205,6 +208,7 @@ class _Landing:
     now: dt.datetime
     _idle: SimpleQueue[DuckDBPyConnection] = field(default_factory=SimpleQueue)
 
+    @disk_failures_said()
     def land(self, files: Sequence[FoundFile], on_progress: Callable[[int, int], None]) -> list[LandedFile]:
         """Land files, batches side by side; each batch is one transaction of the ledger."""
         with landing_lock(self.settings, self.contract.source):

@@ -8,6 +8,7 @@ and the change of keys. A ``run`` takes it for the moment of the sweep, so that 
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 import time
@@ -20,6 +21,8 @@ from shoplake.home import HomePaths, require_home
 
 if TYPE_CHECKING:
     from shoplake.settings import Settings
+
+LONGEST_NAME = 200
 
 
 @contextmanager
@@ -77,7 +80,7 @@ def _locked(settings: Settings, name: str, how: int, deadline: float) -> Iterato
     require_home(settings)
     folder = HomePaths(settings.home).locks
     folder.mkdir(mode=0o700, exist_ok=True)
-    handle = os.open(folder / re.sub(r"[^\w.-]", "+", name), os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(folder / _file_name(name), os.O_RDWR | os.O_CREAT, 0o600)
     try:
         while True:
             try:
@@ -85,11 +88,21 @@ def _locked(settings: Settings, name: str, how: int, deadline: float) -> Iterato
                 break
             except BlockingIOError:
                 if time.monotonic() >= deadline:
+                    what = name.rpartition(".")[0] or name
                     raise LockedError(
-                        f"Another shoplake process is landing or sweeping {name.split('.', 1)[0]} in {settings.home}.",
+                        f"Another shoplake process is landing or sweeping {what} in {settings.home}.",
                         hint="Wait until it has ended, then call again.",
                     ) from None
                 time.sleep(0.01)
         yield
     finally:
         os.close(handle)
+
+
+def _file_name(name: str) -> str:
+    """Give a file's name for a lock; a long one (a topic may have 249 characters) ends in a hash of the whole."""
+    plain = re.sub(r"[^\w.-]", "+", name, flags=re.ASCII)
+    if len(plain) <= LONGEST_NAME:
+        return plain
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    return f"{plain[: LONGEST_NAME - len(digest) - 1]}+{digest}"

@@ -16,9 +16,10 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from shoplake.errors import EventsLanded, InputError
+from shoplake.errors import EventsLanded, InputError, LockedError, PositionMoved
 from shoplake.home import HomePaths, require_home
 from shoplake.lake.batch import BatchOutcome, Lander
+from shoplake.lake.disk import disk_failures_said
 from shoplake.lake.entry import file_id, ledger_entry
 from shoplake.lake.held import quarantine_rejected
 from shoplake.lake.landing import LandedFile
@@ -139,7 +140,8 @@ class StreamLander:
 
         Raises:
             PositionMoved: a part of the range has landed already; nothing was recorded.
-            LockedError: the source's lake is being swept, or its keys change, for longer than 30 s.
+            LockedError: others sweep or write, or the keys change, for longer than 30 s.
+            HomeError: the disk is full or fails; nothing was recorded.
 
         """
         where = batch.range
@@ -147,19 +149,30 @@ class StreamLander:
             stream_lock(self.settings, where.stream, where.partition),
             landing_lock(self.settings, self.source, is_shared=True),
         ):
-            lander, ledger = self._parts()
-            known = ledger.position(where.stream, where.partition)
-            if known is not None and known >= where.next_offset:
-                return LandedFile(self.source, batch.logical_name, "unchanged")
-            if not batch.lines:
-                ledger.record_batch([], positions=[where])
-                return LandedFile(self.source, batch.logical_name, "landed")
-            for _ in range(MOST_RIVALS):
-                try:
-                    return self._land(lander, ledger, batch)
-                except EventsLanded:
-                    continue
-            return self._land(lander, ledger, batch)
+            try:
+                with disk_failures_said():
+                    return self._land_unless_known(batch)
+            except (PositionMoved, LockedError):
+                raise
+            except BaseException:
+                # After a failure nothing that is open is to be trusted: the next batch begins with what the disk holds.
+                self.close()
+                raise
+
+    def _land_unless_known(self, batch: StreamBatch) -> LandedFile:
+        where, (lander, ledger) = batch.range, self._parts()
+        known = ledger.position(where.stream, where.partition)
+        if known is not None and known >= where.next_offset:
+            return LandedFile(self.source, batch.logical_name, "unchanged")
+        if not batch.lines:
+            ledger.record_batch([], positions=[where])
+            return LandedFile(self.source, batch.logical_name, "landed")
+        for _ in range(MOST_RIVALS):
+            try:
+                return self._land(lander, ledger, batch)
+            except EventsLanded:
+                continue
+        return self._land(lander, ledger, batch)
 
     def _land(self, lander: Lander, ledger: Ledger, batch: StreamBatch) -> LandedFile:
         batch, keys, repeated = _once(batch, known_events(ledger.store, [key for _, key in batch.event_keys]))
@@ -221,6 +234,7 @@ class StreamLander:
         with ExitStack() as stack:
             store = open_store(self.settings, keyring)
             stack.callback(store.close)
+            store.settle()
             con = connect(self.settings, threads=self._threads)
             stack.callback(con.close)
             lander = Lander(self.settings, self._contract(), keyring, Vault(store, keyring), con, dt.datetime.min)

@@ -22,6 +22,9 @@ PATIENCE_SECONDS = 10
 LARGEST_RESPONSE = 1 << 30
 """A broker may answer with more than it was asked for; librdkafka's own limit (100 MB) would then stop for good."""
 PREFETCH_KILOBYTES = 32 << 10
+LONGEST_SILENCE_MILLISECONDS = 60_000
+LARGEST_FETCH = 16 << 20
+"""A broker's answer comes whole within the longest silence: on a slow line it must not be too large."""
 
 _log = logging.getLogger("shoplake.kafka")
 _log.addHandler(logging.NullHandler())
@@ -41,6 +44,7 @@ def connection(settings: Settings) -> dict[str, Any]:
     given: dict[str, Any] = {
         "bootstrap.servers": settings.kafka_brokers,
         "client.id": "shoplake",
+        "socket.keepalive.enable": True,
         "security.protocol": settings.kafka_security,
         "logger": _log,
     }
@@ -64,7 +68,8 @@ def group_member(settings: Settings) -> dict[str, Any]:
     """Give librdkafka's settings of a consumer that takes its offsets from the ledger alone.
 
     An offset that the broker does not have is an error, never a silent jump. Partitions are dealt out eagerly: a
-    rebalance only costs what was read and has not landed.
+    rebalance only costs what was read and has not landed. A connection on which nothing comes back is made anew before
+    the session ends.
     """
     return connection(settings) | {
         "group.id": settings.kafka_group,
@@ -75,6 +80,8 @@ def group_member(settings: Settings) -> dict[str, Any]:
         "partition.assignment.strategy": "roundrobin",
         "session.timeout.ms": settings.kafka_session_seconds * 1000,
         "max.poll.interval.ms": settings.kafka_session_seconds * 1000,
+        "socket.timeout.ms": min(settings.kafka_session_seconds * 1000 // 3, LONGEST_SILENCE_MILLISECONDS),
+        "fetch.max.bytes": LARGEST_FETCH,
         "receive.message.max.bytes": LARGEST_RESPONSE,
         "queued.max.messages.kbytes": PREFETCH_KILOBYTES,
     }

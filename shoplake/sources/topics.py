@@ -51,7 +51,7 @@ class TopicReader:
             settings: where the brokers are, and the group.
             topics: the source of each topic.
             positions: gives, for a source and a stream, the first offset of each partition that has not landed.
-            settle: waits until nothing that was taken is landing any more.
+            settle: waits, for a while, until nothing that was taken is landing any more.
             is_stopping: whether to give up waiting for brokers.
             say: told once what a person should know.
 
@@ -139,6 +139,8 @@ class TopicReader:
         """Tell the broker how far we are, for those who watch the lag; nothing is ever read by it."""
         from confluent_kafka import KafkaException, TopicPartition
 
+        if (messages.topic, messages.partition) not in self.partitions:
+            return  # it is another's by now
         here = TopicPartition(messages.topic, messages.partition, messages.next_offset)
         try:
             self._consumer.commit(offsets=[here], asynchronous=True)

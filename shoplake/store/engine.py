@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from shoplake.errors import HomeError, KeyAccessError
+from shoplake.errors import HomeError, KeyAccessError, LockedError
+from shoplake.store.encrypted_file import connect_encrypted, rekey_encrypted, settle, versions_of
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-    from shoplake.keys.keyring import DataKey, Keyring
+    from shoplake.keys.keyring import Keyring
     from shoplake.settings import Settings
 
 KEY_NAME = "store"
@@ -22,14 +23,15 @@ WRITER_LOCK = 7_340_561
 """Number of PostgreSQL's advisory lock that whoever writes the store holds."""
 CACHE_KIB = 32 * 1024
 """Pages a connection keeps: with SQLite's 2 MB, persons looked up by the thousand are decrypted again and again."""
+PRAGMAS = {"foreign_keys": "on", "cache_size": -CACHE_KIB, "busy_timeout": BUSY_MILLISECONDS}
 
 
 class Store:
     """An open operational store."""
 
-    def __init__(self, engine: Engine) -> None:
-        """Use an engine; call `open_store` instead."""
-        self.engine = engine
+    def __init__(self, engine: Engine, path: Path | None = None) -> None:
+        """Use an engine, with the file behind it if there is one; call `open_store` instead."""
+        self.engine, self._path = engine, path
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -44,10 +46,16 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Write in one transaction: all of it is durable when the block ends, or none of it."""
+        """Write in one transaction: all of it is durable when the block ends, or none of it.
+
+        Raises:
+            LockedError: another process did not end its own transaction in time.
+            HomeError: the disk is full or fails, or the server is away; nothing was written.
+
+        """
         from sqlalchemy import text
 
-        with self.engine.connect() as connection:
+        with self._explained(), self.engine.connect() as connection:
             if connection.dialect.name == "sqlite":
                 connection.execute(text("begin immediate"))
             else:
@@ -61,9 +69,40 @@ class Store:
                 raise
             connection.commit()
 
+    def settle(self) -> None:
+        """Make sure that what an earlier process seems to have written is on the disk, before anything rests on it.
+
+        Raises:
+            HomeError: the disk is full or fails.
+
+        """
+        if self._path is not None:
+            with self._explained(), self.engine.connect() as connection:
+                settle(self._path, connection.exec_driver_sql)
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        from sqlalchemy.exc import OperationalError
+
+        try:
+            yield
+        except OperationalError as error:
+            if "database is locked" in str(error.orig):
+                raise LockedError(
+                    "Another shoplake process has been writing the operational store for too long.",
+                    hint="Is it stopped, or at a long change? Wait until it has ended, then call again.",
+                ) from error
+            raise _unwritable(error.orig) from error
+        except OSError as error:
+            raise _unwritable(error.strerror) from error
+
+
+def _unwritable(why: object) -> HomeError:
+    return HomeError(f"The operational store cannot be written: {why}", hint="Is there space on a disk that works?")
 
 
 def open_store(settings: Settings, keyring: Keyring, *, migrate: bool = False) -> Store:
@@ -76,10 +115,10 @@ def open_store(settings: Settings, keyring: Keyring, *, migrate: bool = False) -
     """
     from sqlalchemy.exc import DatabaseError, OperationalError
 
-    path = settings.home / "store" / "operations.db"
+    path = _path(settings)
     if not (settings.store_url or migrate or path.exists()):
         raise HomeError(f"There is no operational store at {path}.", hint="Call `shoplake init`.")
-    store = Store(_postgres(settings.store_url) if settings.store_url else _sqlcipher(path, keyring))
+    store = Store(_postgres(settings.store_url)) if settings.store_url else Store(_sqlcipher(path, keyring), path)
     try:
         if migrate or not _is_current(store):
             _migrate(store)
@@ -97,20 +136,13 @@ def open_store(settings: Settings, keyring: Keyring, *, migrate: bool = False) -
 
 
 def rekey_store(settings: Settings, keyring: Keyring) -> None:
-    """Encrypt the SQLCipher file under the newest key; SQLCipher does it in one transaction.
+    """Encrypt the SQLCipher file under the newest version of its key."""
+    if not settings.store_url:
+        rekey_encrypted(_path(settings), keyring, KEY_NAME)
 
-    Cut off before that transaction ended, the file is still under the older key, which `open_store` tries too.
-    """
-    path = settings.home / "store" / "operations.db"
-    if settings.store_url:
-        return
-    versions = sorted(keyring.versions(KEY_NAME), reverse=True)
-    connection = _connect(path, [keyring.get(KEY_NAME, version) for version in versions])
-    try:
-        connection.execute(f"pragma rekey = \"x'{keyring.current(KEY_NAME).secret.hex()}'\"")
-        connection.execute("pragma wal_checkpoint(truncate)").fetchall()
-    finally:
-        connection.close()
+
+def _path(settings: Settings) -> Path:
+    return settings.home / "store" / "operations.db"
 
 
 def _postgres(given: str) -> Engine:
@@ -138,39 +170,15 @@ def _sqlcipher(path: Path, keyring: Keyring) -> Engine:
     from sqlalchemy import create_engine
     from sqlalchemy.pool import QueuePool
 
-    versions = sorted(keyring.versions(KEY_NAME), reverse=True) or [keyring.current(KEY_NAME).version]
-    keys = [keyring.get(KEY_NAME, version) for version in versions]
+    keys = versions_of(keyring, KEY_NAME)
     # SQLAlchemy's own SQLCipher dialect wants the key in the URL; the driver is sqlite's in all else.
     return create_engine(
         "sqlite://",
         module=sqlcipher3.dbapi2,
-        creator=lambda: _connect(path, keys),
+        creator=lambda: connect_encrypted(path, keys, PRAGMAS),
         poolclass=QueuePool,
         pool_size=4,
     )
-
-
-def _connect(path: Path, keys: list[DataKey]) -> Any:  # noqa: ANN401 - the driver is not typed
-    """Open the file under the newest key that fits: a rekey that was cut off leaves it under the older one."""
-    import sqlcipher3
-
-    for number, key in enumerate(keys, start=1):
-        connection = sqlcipher3.connect(str(path), isolation_level=None, check_same_thread=False)
-        try:
-            connection.execute("pragma cipher_log_level = none")
-            connection.execute(f"pragma key = \"x'{key.secret.hex()}'\"")
-            connection.execute("pragma journal_mode = wal").fetchone()
-            connection.execute("pragma synchronous = full")
-            connection.execute("pragma foreign_keys = on")
-            connection.execute(f"pragma cache_size = -{CACHE_KIB}")
-            connection.execute(f"pragma busy_timeout = {BUSY_MILLISECONDS}")
-        except sqlcipher3.DatabaseError as error:
-            connection.close()
-            if isinstance(error, sqlcipher3.OperationalError) or number == len(keys):
-                raise
-        else:
-            return connection
-    raise AssertionError("a store has at least one key")
 
 
 def _is_current(store: Store) -> bool:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from shoplake.errors import HomeError, KeyAccessError
 from shoplake.home import HomePaths, require_home
 from shoplake.store.deposits import Deposit, Group, Stored
+from shoplake.store.encrypted_file import connect_encrypted, rekey_encrypted, settle, versions_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from shoplake.settings import Settings
 
 KEY_NAME = "spool"
-BUSY_MILLISECONDS = 10_000
+PRAGMAS = {"secure_delete": "on", "wal_autocheckpoint": 4000, "busy_timeout": 10_000}
 PACK_FROM_BYTES = 2_000
 """Larger bodies are compressed: less to encrypt and to sync."""
 FORGET_ROWS = 5_000
@@ -71,7 +72,8 @@ class Spool:
         """Open or make the file under the newest of ``keys`` that fits; call `open_spool` instead."""
         self._path, self._keys = path, keys
         self._writing, self._reading = threading.Lock(), threading.Lock()
-        self._writer, self._reader = _connect(path, keys), _connect(path, keys)
+        self._writer, self._reader = self._connect(), self._connect()
+        settle(path, self._writer.execute)
         with self._transaction():
             for statement in SCHEMA.split(";"):
                 self._writer.execute(statement)
@@ -238,13 +240,16 @@ class Spool:
                 raise
             self._writer.execute("commit")
 
+    def _connect(self) -> Any:  # noqa: ANN401 - the driver is not typed
+        return connect_encrypted(self._path, self._keys, PRAGMAS)
+
     def _open_again(self) -> None:
         """Begin with what the disk holds: after a failed write, the connection's own view is not to be trusted."""
         import sqlcipher3
 
         try:
             self._writer.close()
-            self._writer = _connect(self._path, self._keys)
+            self._writer = self._connect()
         except sqlcipher3.DatabaseError:
             return  # the next write fails in the same way, and tries again
 
@@ -261,11 +266,12 @@ def open_spool(settings: Settings, keyring: Keyring) -> Spool:
 
     require_home(settings)
     path = spool_path(settings)
-    versions = sorted(keyring.versions(KEY_NAME), reverse=True) or [keyring.current(KEY_NAME).version]
     try:
-        return Spool(path, [keyring.get(KEY_NAME, version) for version in versions])
-    except sqlcipher3.OperationalError as error:
-        raise HomeError(f"The spool {path} cannot be opened: {error}", hint="Is there space on the disk?") from error
+        return Spool(path, versions_of(keyring, KEY_NAME))
+    except (sqlcipher3.OperationalError, OSError) as error:
+        raise HomeError(
+            f"The spool {path} cannot be opened: {error}", hint="Is there space on a disk that works?"
+        ) from error
     except sqlcipher3.DatabaseError as error:
         raise KeyAccessError(
             f"The spool {path} does not open under its key.", hint="Restore the keys folder from its backup."
@@ -280,37 +286,8 @@ def spool_path(settings: Settings) -> Path:
 def rekey_spool(settings: Settings, keyring: Keyring) -> None:
     """Encrypt the spool under the newest version of its key; no collector may be running."""
     path = spool_path(settings)
-    if not path.exists():
-        return
-    versions = sorted(keyring.versions(KEY_NAME), reverse=True)
-    connection = _connect(path, [keyring.get(KEY_NAME, version) for version in versions])
-    try:
-        connection.execute(f"pragma rekey = \"x'{keyring.current(KEY_NAME).secret.hex()}'\"")
-        connection.execute("pragma wal_checkpoint(truncate)").fetchall()
-    finally:
-        connection.close()
-
-
-def _connect(path: Path, keys: Sequence[DataKey]) -> Any:  # noqa: ANN401 - the driver is not typed
-    import sqlcipher3
-
-    for number, key in enumerate(keys, start=1):
-        connection = sqlcipher3.connect(str(path), isolation_level=None, check_same_thread=False)
-        try:
-            connection.execute("pragma cipher_log_level = none")
-            connection.execute(f"pragma key = \"x'{key.secret.hex()}'\"")
-            connection.execute("pragma journal_mode = wal").fetchone()
-            connection.execute("pragma synchronous = full")
-            connection.execute("pragma secure_delete = on")
-            connection.execute("pragma wal_autocheckpoint = 4000")
-            connection.execute(f"pragma busy_timeout = {BUSY_MILLISECONDS}")
-        except sqlcipher3.DatabaseError as error:
-            connection.close()
-            if isinstance(error, sqlcipher3.OperationalError) or number == len(keys):
-                raise
-        else:
-            return connection
-    raise AssertionError("a spool has at least one key")
+    if path.exists():
+        rekey_encrypted(path, keyring, KEY_NAME)
 
 
 def _packed(data: bytes) -> bytes:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -54,7 +55,14 @@ class Running:
     """A running collector and a client of it."""
 
     def __init__(
-        self, settings: Settings, key: str, *, drain_seconds: float = 3600, limits: str = "", log: Path | None = None
+        self,
+        settings: Settings,
+        key: str,
+        *,
+        drain_seconds: float = 3600,
+        limits: str = "",
+        log: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.log = log or settings.home.parent / "collector.log"
         serve = [sys.executable, "-m", "shoplake", "--home", str(settings.home), "collect", "--port", "0"]
@@ -68,7 +76,7 @@ class Running:
             stderr=self._errors,
             text=True,
             start_new_session=True,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            env=os.environ | {"PYTHONUNBUFFERED": "1"} | dict(environment or {}),
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

@@ -13,10 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
-import pytest
 
 from shoplake.collector.drain import drain
-from shoplake.lake.landing import land_inbox
 from shoplake.pipeline.rotation import rotate
 from shoplake.settings import Settings
 from tests.collector.running import Running, add_producer, event, landed_sessions, ndjson
@@ -55,45 +53,6 @@ class Senders:
         for thread in self._threads:
             thread.join()
         return self._next
-
-
-def assault(settings: Settings, kills: int) -> tuple[int, int]:
-    """Kill the collector at random moments under load; give (acknowledged, landed)."""
-    key, draw, first = add_producer(settings), random.Random(kills), 0
-    sent, acknowledged = set[str](), set[str]()
-    for number in range(kills):
-        running = Running(settings, key, drain_seconds=0.2)
-        senders = Senders(running, first)
-        time.sleep(draw.uniform(0.2, 2.5))
-        running.kill()
-        first = senders.stop()
-        sent, acknowledged = sent | senders.sent, acknowledged | senders.acknowledged
-        if number % 3 == 0:
-            drain(settings)
-        if number % 3 == 1:
-            land_inbox(settings)
-    drain(settings)
-    landed = landed_sessions(settings)
-    assert len(landed) == len(set(landed)), "an event landed twice"
-    assert acknowledged - set(landed) == set(), "an acknowledged event is lost"
-    assert set(landed) <= sent
-    assert drain(settings) == []
-    return len(acknowledged), len(landed)
-
-
-def test_ten_kills_under_load(settings: Settings) -> None:
-    acknowledged, _ = assault(settings, kills=10)
-    assert acknowledged > 100
-
-
-@pytest.mark.proof
-def test_two_hundred_kills(settings: Settings, record_proof: Callable[[str, str], None]) -> None:
-    acknowledged, landed = assault(settings, kills=200)
-    record_proof(
-        "collector-sigkill",
-        f"200 SIGKILLs of the collector and its drain under load: {acknowledged} events acknowledged, all of them "
-        f"landed, none twice ({landed - acknowledged} more had been stored when their answer was cut off).",
-    )
 
 
 def test_the_draining_process_is_started_anew_and_ends_with_the_collector(settings: Settings) -> None:

@@ -19,6 +19,7 @@ from shoplake.lake.quarantine import list_rows, replay, show_rows
 from shoplake.pipeline.run import run
 from shoplake.settings import Settings
 from shoplake.sources.kafka import PASSWORD_NAME
+from shoplake.store import engine
 from shoplake.store.engine import open_store
 from shoplake.store.ledger import Ledger
 from tests.journey.test_encryption import readable
@@ -203,6 +204,31 @@ def test_two_that_both_believe_they_own_every_partition_land_each_message_once(
     assert landed_sessions(settings) == sorted(f"s{n}" for n in range(4000))
     assert sum(landed) == 4000
     assert f"Another consumer landed a part of {topic} first; reading on from where it ended." in said
+
+
+def test_a_store_that_another_process_keeps_is_waited_for_and_holds_up_no_rebalance(
+    settings: Settings, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic, said, later = broker.make_topic(partitions=2), list[str](), list[str]()
+    there = reading(settings, broker, web_events=topic).model_copy(update={"kafka_batch_seconds": 0.1})
+    monkeypatch.setitem(engine.PRAGMAS, "busy_timeout", 300)
+    store = open_store(settings, Keyring.open(settings))
+    first, _ = in_background(there, said)
+    stops = [first]
+    try:
+        wait_for(lambda: "Reading 2 partition(s) of " + topic + "." in said)
+        with store.writing():
+            broker.send(topic, (event(n) for n in range(100)), partitions=2)
+            time.sleep(2)
+            stops.append(in_background(there, later)[0])
+            wait_for(lambda: f"Reading 1 partition(s) of {topic}." in said and later != [])
+            assert landed_sessions(settings) == []
+        wait_for(lambda: len(landed_sessions(settings)) == 100)
+    finally:
+        store.close()
+        for stop in stops:
+            stop()
+    assert landed_sessions(settings) == sorted(f"s{n}" for n in range(100))
 
 
 def test_what_was_read_lands_before_a_stop(settings: Settings, broker: Broker) -> None:

@@ -20,7 +20,7 @@ from shoplake.home import home_lock
 from shoplake.keys.keyring import Keyring
 from shoplake.lake.browse import show_rows as lake_rows
 from shoplake.lake.landing import land, land_inbox
-from shoplake.lake.locks import landing_lock
+from shoplake.lake.locks import landing_lock, stream_lock
 from shoplake.lake.quarantine import list_rows, replay, show_rows
 from shoplake.lake.streaming import StreamBatch, StreamLander
 from shoplake.pipeline.rotation import rotate
@@ -154,7 +154,7 @@ def test_whoever_waits_for_the_lock_alone_gets_it_between_batches_without_end(se
     code = """
 import sys, time
 from pathlib import Path
-from shoplake.lake.locks import landing_lock
+from shoplake.lake.locks import landing_lock, stream_lock
 from shoplake.settings import load_settings
 settings = load_settings(Path(sys.argv[1]))
 print("ready", flush=True)
@@ -264,3 +264,12 @@ def test_each_batch_of_a_lander_gives_its_own_people_their_pseudonyms(settings: 
     people = [row["user_id"] for row in landed_rows(settings)]
     assert all(str(person).startswith("c_") for person in people)
     assert len(set(people)) == 4
+
+
+def test_a_stream_of_the_longest_name_that_kafka_knows(settings: Settings) -> None:
+    names = [f"kafka/{'é' if n else 'e'}{'x' * 248}/AAAAAAAAAAAAAAAAAAAAAA~1" for n in range(2)]
+    with StreamLander(settings, "web_events") as lander, stream_lock(settings, names[1], 12):
+        batch = StreamBatch(StreamRange(names[0], 12, 0, 1), [b"{}"], dt.datetime.now(dt.UTC))
+        assert lander.land(batch).status == "landed"
+        with pytest.raises(LockedError), stream_lock(settings, names[1], 12, wait_seconds=0):
+            pass
