@@ -134,8 +134,8 @@ def _parsed_before(file: Path) -> Iterator[None]:
             durable_write(kept, file.read_bytes())
 
 
-def build(workspace: Workspace, project: Project, models: Sequence[str]) -> BuildOutcome:
-    """Build ``models`` and run their tests.
+def build(workspace: Workspace, project: Project, models: Sequence[str], views: Sequence[str]) -> BuildOutcome:
+    """Build ``models`` upon ``views`` and run the tests of both.
 
     Raises:
         BuildError: a model's SQL failed.
@@ -146,7 +146,6 @@ def build(workspace: Workspace, project: Project, models: Sequence[str]) -> Buil
 
     variables = json.dumps(model_variables(workspace.settings), sort_keys=True)
     folder = str(HomePaths(workspace.settings.home).build / "dbt")
-    staging = [m.name for m in workspace.graph.models.values() if not m.is_table]
     args = [
         "build",
         "--vars",
@@ -154,7 +153,7 @@ def build(workspace: Workspace, project: Project, models: Sequence[str]) -> Buil
         "--exclude-resource-type",
         "unit_test",
         "--select",
-        *staging,
+        *views,
         *models,
     ]
     Current.workspace = workspace
