@@ -45,7 +45,7 @@ proof: setup
 bench: setup
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.collector
-	$(BIN)/python -m bench.stream
+	$(BIN)/python -m bench.stream --output docs/benchmarks.md
 
 clean:
 	rm -rf $(VENV) .venv-peers .demo .demo-files build

@@ -14,8 +14,9 @@ import tempfile
 from pathlib import Path
 
 from bench.machine import describe
+from bench.section import with_section
 from bench.stream.freshness import Freshness, at, measure_freshness
-from bench.stream.history import RoundCost, measure_rounds
+from bench.stream.history import BATCHES_A_DAY, RoundCost, measure_rounds
 
 P99_SECONDS, HISTORY_RATIO, MEMORY_RATIO = 60, 1.3, 1.25
 
@@ -26,49 +27,71 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=2_000, help="events a second")
     parser.add_argument("--seconds", type=float, default=180, help="for how long events are sent")
     parser.add_argument("--every", type=float, default=20, help="seconds from round to round")
-    parser.add_argument("--days", type=int, default=20, help="days of the shorter history; the longer has ten times")
+    parser.add_argument("--days", type=int, default=35, help="days of the shorter history; the longer has ten times")
+    parser.add_argument("--batches", type=int, default=BATCHES_A_DAY, help="batches a day and source of the histories")
     parser.add_argument("--rounds", type=int, default=5, help="rounds on each history; the median counts")
+    parser.add_argument("--output", type=Path, help="page whose section is replaced, such as docs/benchmarks.md")
+    parser.add_argument("--note", default="", help="what to say of the machine")
     parser.add_argument("--work", type=Path, help="folder for the homes (default: the system's temporary one)")
     given = parser.parse_args()
-    for name, value in describe().items():
-        print(f"{name}: {value}")
-    met = []
+    machine = describe()
+    lines, met = list[str](), list[bool]()
     with tempfile.TemporaryDirectory(prefix="shoplake-bench-", dir=given.work) as work:
         if given.seconds:
-            met.append(_fresh(measure_freshness(Path(work), rate=given.rate, seconds=given.seconds, every=given.every)))
+            found = measure_freshness(Path(work), rate=given.rate, seconds=given.seconds, every=given.every)
+            lines += [
+                f"{given.rate:,} events a second for {given.seconds:.0f} s, a round every {given.every:.0f} s:",
+                "",
+            ]
+            met.append(_fresh(found, lines))
         if given.rounds:
-            met.append(_history(*measure_rounds(Path(work), days=given.days, times=10, rounds=given.rounds)))
+            more = {"times": 10, "rounds": given.rounds, "batches": given.batches}
+            lines += ["", "The same new events (2,000 of web traffic, 100 interactions) on two homes in turn:", ""]
+            met.append(_history(*measure_rounds(Path(work), days=given.days, **more), lines))
+    load = f"Load before the start {machine['load before the start']}. {given.note}".strip()
+    text = "\n".join(["## Streams", "", *lines, "", f"{machine['date']}, {machine['processor']}. {load}"]) + "\n"
+    print(text)
+    if given.output:
+        page = given.output.read_text(encoding="utf-8")
+        given.output.write_text(with_section(page, text), encoding="utf-8")
     return 0 if all(met) else 1
 
 
-def _fresh(found: Freshness) -> bool:
+def _fresh(found: Freshness, lines: list[str]) -> bool:
+    """Say how fresh the marts were; give whether the targets were met."""
     waits, rounds = found.seconds(), sorted(found.rounds)
     total, shown = sum(found.sent.events.values()), sum(found.in_marts.values())
-    print(f"events: {total:,} acknowledged, {shown:,} in the marts; {found.sent.refused} requests refused")
-    print(f"the sender was at most {found.sent.behind_seconds:.1f} s behind its rate")
-    print(f"event to mart, {len(waits)} probes: p50 {at(waits, 0.5):.1f} s, p95 {at(waits, 0.95):.1f} s, ", end="")
-    print(f"p99 {at(waits, 0.99):.1f} s (target {P99_SECONDS}), longest {at(waits, 1):.1f} s")
-    print(f"rounds: {len(rounds)}, seconds p50 {at(rounds, 0.5):.1f}, longest {at(rounds, 1):.1f}; ", end="")
-    print("each in order: " + ", ".join(f"{seconds:.1f}" for seconds in found.rounds))
-    bytes_ = [size / 2**20 for _, size in found.memory]
-    third = max(len(bytes_) // 3, 1)
-    early, late = statistics.mean(bytes_[:third]), statistics.mean(bytes_[-third:])
-    print(f"memory of the stream: {early:.0f} MiB in the first third, {late:.0f} MiB in the last ", end="")
-    print(f"(ratio {late / early:.2f}, target {MEMORY_RATIO})")
+    sizes = [size / 2**20 for _, size in found.memory]
+    third = max(len(sizes) // 3, 1)
+    early, late = statistics.mean(sizes[:third]), statistics.mean(sizes[-third:])
+    lines += [
+        f"- event to mart, {len(waits)} events followed from the collector's 200 to the release that shows them: "
+        f"p50 {at(waits, 0.5):.1f} s, p95 {at(waits, 0.95):.1f} s, p99 {at(waits, 0.99):.1f} s "
+        f"(target {P99_SECONDS} s), longest {at(waits, 1):.1f} s",
+        f"- {len(rounds)} rounds, median {at(rounds, 0.5):.1f} s; each in order: "
+        + ", ".join(f"{seconds:.1f}" for seconds in found.rounds),
+        f"- {total:,} events acknowledged, {shown:,} of them in the marts at the end; {found.sent.refused} requests "
+        f"refused; the sender was at most {found.sent.behind_seconds:.1f} s behind its rate",
+        f"- memory of the stream's process: {early:.0f} MiB in the first third, {late:.0f} MiB in the last "
+        f"(ratio {late / early:.2f}, target {MEMORY_RATIO})",
+    ]
     is_all_there = total == shown and not found.sent.refused
     return is_all_there and at(waits, 0.99) < P99_SECONDS and late <= MEMORY_RATIO * early
 
 
-def _history(short: RoundCost, long: RoundCost) -> bool:
+def _history(short: RoundCost, long: RoundCost, lines: list[str]) -> bool:
+    """Say what rounds cost; give whether the target was met."""
     for one in (short, long):
         each = ", ".join(f"{seconds:.1f}" for seconds in one.seconds)
-        print(f"a round on {one.days} days ({one.events:,} events): median {one.median:.2f} s, ", end="")
-        print(f"{one.cpu_median:.2f} s of processor time; each in order: {each}")
+        lines.append(
+            f"- {one.days} days of history ({one.events:,} events): a round takes {one.median:.2f} s "
+            f"({one.cpu_median:.2f} s of processor time); each in order: {each}"
+        )
     ratio = long.cpu_median / short.cpu_median
-    print(
-        f"ten times the history: {long.median / short.median:.2f} by the clock, {ratio:.2f} in processor time ", end=""
+    lines.append(
+        f"- ten times the history: {long.median / short.median:.2f} by the clock, {ratio:.2f} in processor time "
+        f"(target {HISTORY_RATIO})"
     )
-    print(f"(target {HISTORY_RATIO})")
     return ratio <= HISTORY_RATIO
 
 

@@ -22,6 +22,7 @@ from shoplake.home import HomePaths
 from shoplake.settings import Settings, load_settings
 
 LONGEST_WAIT_SECONDS = 300
+WARM_UP_RATE, WARM_UP_SECONDS = 100, 2
 MARTS = {
     "web_events": "select started_at from marketing.mart_marketing__sessions "
     "where microsecond(started_at) % 1000000 > 0",
@@ -69,13 +70,27 @@ def measure_freshness(work: Path, *, rate: int, seconds: float, every: float) ->
         port = int(collector.stdout.readline().rsplit(":", 1)[1])
         with _process([*shoplake, "stream", "--every", str(every), "--format", "json"]) as rounds:
             lines = _Lines(rounds)
+            _warm_up(settings, Sender(port, key, rate=WARM_UP_RATE, seconds=WARM_UP_SECONDS))
+            before = len(lines.found), _in_marts(settings)
             sender = Sender(port, key, rate=rate, seconds=seconds)
             memory = _follow(settings, sender, rounds.pid)
             rounds.send_signal(signal.SIGTERM)
             lines.join()
-    published = [sum(s["seconds"] for s in line["steps"] if _is_whole(s["name"])) for line in lines.found]
-    in_marts = {source: int(query(settings, sql).rows[0][0]) for source, sql in COUNTS.items()}
+    published = [sum(s["seconds"] for s in line["steps"] if _is_whole(s["name"])) for line in lines.found[before[0] :]]
+    in_marts = {source: count - before[1][source] for source, count in _in_marts(settings).items()}
     return Freshness(sender.sent, in_marts, published, memory)
+
+
+def _warm_up(settings: Settings, sender: Sender) -> None:
+    """Wait for the first release, which makes every table."""
+    sender.run()
+    while not HomePaths(settings.home).pointer.exists() or _in_marts(settings) != sender.sent.events:
+        time.sleep(0.5)
+
+
+def _in_marts(settings: Settings) -> dict[str, int]:
+    """Count the events in the marts, by source."""
+    return {source: int(query(settings, sql).rows[0][0] or 0) for source, sql in COUNTS.items()}
 
 
 def _follow(settings: Settings, sender: Sender, pid: int) -> list[tuple[float, int]]:

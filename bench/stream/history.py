@@ -23,7 +23,7 @@ from shoplake.settings import Settings, load_settings
 from shoplake.store.engine import open_store
 from shoplake.store.ledger import Ledger, StreamRange
 
-BATCHES_A_DAY = 8
+BATCHES_A_DAY = 4
 EVENTS_A_BATCH = 250
 CUSTOMERS = 5_000
 NEW_EVENTS = 2_000
@@ -51,7 +51,7 @@ class RoundCost:
 
 
 class _Home:
-    def __init__(self, folder: Path, days: int) -> None:
+    def __init__(self, folder: Path, days: int, batches: int) -> None:
         self.settings: Settings = load_settings(folder)
         init_home(self.settings)
         self.days, self.events = days, 0
@@ -61,7 +61,7 @@ class _Home:
         with _landers(self.settings) as landers:
             for back in range(days, 0, -1):
                 begin = (today - dt.timedelta(days=back)).timestamp()
-                for _ in range(BATCHES_A_DAY):
+                for _ in range(batches):
                     self._land(landers, begin, 86_400, EVENTS_A_BATCH)
         self._merge()
         run(self.settings)
@@ -118,9 +118,11 @@ def _landers(settings: Settings) -> Iterator[dict[str, StreamLander]]:
         yield {source: stack.enter_context(StreamLander(settings, source)) for source in SOURCES}
 
 
-def measure_rounds(work: Path, *, days: int, times: int, rounds: int) -> tuple[RoundCost, RoundCost]:
+def measure_rounds(
+    work: Path, *, days: int, times: int, rounds: int, batches: int = BATCHES_A_DAY
+) -> tuple[RoundCost, RoundCost]:
     """Make rounds on ``days`` and on ``times`` as many days of history, in turn."""
-    homes = [_Home(work / f"days-{n}", n) for n in (days, days * times)]
+    homes = [_Home(work / f"days-{n}", n, batches) for n in (days, days * times)]
     took: dict[int, list[tuple[float, float]]] = {home.days: [] for home in homes}
     for home in homes:
         home.round()  # as a warm-up: the process makes many
