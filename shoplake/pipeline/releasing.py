@@ -188,7 +188,8 @@ def _usable(last: Manifest | None, project: Project, settings: Settings) -> Mani
 def _explain(failures: tuple[AuditFailure, ...], ledger: Ledger) -> str:
     """Say which rows of which file broke which test."""
     rows = [row for failure in failures for row in failure.rows[:5]]
-    files = ledger.file_names(file_ids={row["_file_id"] for row in rows if row.get("_file_id")})
+    ids = {row["_file_id"] for row in rows if row.get("_file_id")}
+    files = ledger.file_names(file_ids=ids) if ids else {}
     lines = [f"{len(failures)} audit test(s) failed:"]
     for failure in failures:
         lines.append(f"  {failure.test} on {failure.table}: {failure.failures} row(s). {failure.message}".rstrip())
