@@ -11,6 +11,7 @@ import argparse
 import statistics
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 from bench.machine import describe
@@ -61,7 +62,9 @@ def _fresh(found: Freshness, lines: list[str]) -> bool:
     """Say how fresh the marts were; give whether the targets were met."""
     waits, rounds = found.seconds(), sorted(found.rounds)
     total, shown = sum(found.sent.events.values()), sum(found.in_marts.values())
-    sizes = [size / 2**20 for _, size in found.memory]
+    sizes = [sample.resident_bytes / 2**20 for sample in found.samples]
+    used = [sample.cpu_seconds for sample in found.samples]
+    per_round = sorted(later - before for before, later in pairwise(used))
     third = max(len(sizes) // 3, 1)
     early, late = statistics.mean(sizes[:third]), statistics.mean(sizes[-third:])
     lines += [
@@ -69,7 +72,9 @@ def _fresh(found: Freshness, lines: list[str]) -> bool:
         f"p50 {at(waits, 0.5):.1f} s, p95 {at(waits, 0.95):.1f} s, p99 {at(waits, 0.99):.1f} s "
         f"(target {P99_SECONDS} s), longest {at(waits, 1):.1f} s",
         f"- {len(rounds)} rounds, median {at(rounds, 0.5):.1f} s; each in order: "
-        + ", ".join(f"{seconds:.1f}" for seconds in found.rounds),
+        + ", ".join(f"{seconds:.1f}" for seconds in found.rounds)
+        + f"; processor time of a round, landing included: median {at(per_round, 0.5):.1f} s, "
+        f"most {at(per_round, 1):.1f} s",
         f"- {total:,} events acknowledged, {shown:,} of them in the marts at the end; {found.sent.refused} requests "
         f"refused; the sender was at most {found.sent.behind_seconds:.1f} s behind its rate",
         f"- memory of the stream's process: {early:.0f} MiB in the first third, {late:.0f} MiB in the last "

@@ -36,6 +36,14 @@ COUNTS = {
 
 
 @dataclass(frozen=True)
+class Sample:
+    """What a process held and had used at one moment."""
+
+    resident_bytes: int
+    cpu_seconds: float
+
+
+@dataclass(frozen=True)
 class Freshness:
     """What was found."""
 
@@ -43,8 +51,8 @@ class Freshness:
     in_marts: dict[str, int]
     rounds: list[float]
     """Seconds of each round that published."""
-    memory: list[tuple[float, int]]
-    """(seconds since the start, resident bytes of the stream's process)."""
+    samples: list[Sample]
+    """Of the stream's process, at each release."""
 
     def seconds(self) -> list[float]:
         """Give each probe's seconds from its answer to its mart, in order; one that never came is endless."""
@@ -73,12 +81,12 @@ def measure_freshness(work: Path, *, rate: int, seconds: float, every: float) ->
             _warm_up(settings, Sender(port, key, rate=WARM_UP_RATE, seconds=WARM_UP_SECONDS))
             before = len(lines.found), _in_marts(settings)
             sender = Sender(port, key, rate=rate, seconds=seconds)
-            memory = _follow(settings, sender, rounds.pid)
+            samples = _follow(settings, sender, rounds.pid)
             rounds.send_signal(signal.SIGTERM)
             lines.join()
     published = [sum(s["seconds"] for s in line["steps"] if _is_whole(s["name"])) for line in lines.found[before[0] :]]
     in_marts = {source: count - before[1][source] for source, count in _in_marts(settings).items()}
-    return Freshness(sender.sent, in_marts, published, memory)
+    return Freshness(sender.sent, in_marts, published, samples)
 
 
 def _warm_up(settings: Settings, sender: Sender) -> None:
@@ -93,9 +101,9 @@ def _in_marts(settings: Settings) -> dict[str, int]:
     return {source: int(query(settings, sql).rows[0][0] or 0) for source, sql in COUNTS.items()}
 
 
-def _follow(settings: Settings, sender: Sender, pid: int) -> list[tuple[float, int]]:
-    """Send, and look at every new release which probes it shows; give the memory of the stream's process."""
-    pointer, seen, memory = HomePaths(settings.home).pointer, "", list[tuple[float, int]]()
+def _follow(settings: Settings, sender: Sender, pid: int) -> list[Sample]:
+    """Send, and look at every new release which probes it shows; give what the stream's process held and used."""
+    pointer, seen, samples = HomePaths(settings.home).pointer, "", list[Sample]()
     started = time.monotonic()
     sender.start()
     while True:
@@ -105,13 +113,19 @@ def _follow(settings: Settings, sender: Sender, pid: int) -> list[tuple[float, i
             seen = served
             _note(settings, sender.sent.probes, now)
             with contextlib.suppress(OSError):
-                pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
-                memory.append((now - started, int(pages) * os.sysconf("SC_PAGE_SIZE")))
+                samples.append(_sample(pid))
         waiting = [probe for probe in sender.sent.probes if probe.visible_at is None]
         is_over = now - started > sender.seconds + LONGEST_WAIT_SECONDS
         if not sender.is_alive() and (not waiting or is_over):
-            return memory
+            return samples
         time.sleep(0.1)
+
+
+def _sample(pid: int) -> Sample:
+    pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
+    used = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[11:13]
+    cpu_seconds = sum(map(int, used)) / os.sysconf("SC_CLK_TCK")
+    return Sample(int(pages) * os.sysconf("SC_PAGE_SIZE"), cpu_seconds)
 
 
 def _note(settings: Settings, probes: Sequence[Probe], now: float) -> None:
