@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shoplake.errors import ShoplakeError
+from shoplake.errors import PositionMoved, ShoplakeError
 from shoplake.lake.landing import LandedFile
 from shoplake.lake.locks import spool_lock
 from shoplake.lake.streaming import StreamBatch, StreamLander
@@ -123,6 +123,8 @@ def main() -> None:
         while not select.select([sys.stdin], [], [], seconds)[0]:
             try:
                 work.once(_tell)
+            except PositionMoved:
+                continue  # another drain, such as a stream's round, was first; the ledger says how far
             except ShoplakeError as error:
                 log.warning("the spool was not drained: %s", error.message)
         work.close()
