@@ -47,7 +47,9 @@ class Settings(BaseSettings):
         35, description="Days after a month's end when its day partitions are merged into one."
     )
     release_retention_days: Annotated[int, Field(ge=0)] = Field(
-        90, description="Days for which a release is kept after a newer one took its place; 0 keeps every release."
+        90,
+        description="Days for which a release is kept after a newer one took its place; 0 keeps every release. "
+        "Of those that `shoplake stream` made more than an hour ago, one an hour is kept.",
     )
     threads: Annotated[int, Field(gt=0)] = Field(
         os.cpu_count() or 2, description="Threads used for landing and building."

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
-from threading import Event
 
 import click
 
 from shoplake.cli.output import format_option, print_json, print_rows
+from shoplake.cli.stopping import stops_on_signals
 
 COLUMNS = (
     "source",
@@ -40,19 +39,12 @@ def consume(home: Path | None, sources: tuple[str, ...], once: bool, style: str)
     from shoplake.lake.consuming import consume as consume_topics
     from shoplake.settings import load_settings
 
-    stopping = Event()
-
-    def stop(number: int, _frame: object) -> None:
-        stopping.set()
-        signal.signal(number, signal.SIG_DFL)  # a second time ends it at once, which loses nothing either
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
+    is_stopping = stops_on_signals()  # a second signal ends it at once, which loses nothing either
     results = consume_topics(
         load_settings(home),
         sources,
         once=once,
-        is_stopping=stopping.is_set,
+        is_stopping=is_stopping,
         say=lambda text: click.echo(text, err=True),
     )
     rows = [result.as_dict() for result in results]

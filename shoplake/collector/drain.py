@@ -133,6 +133,8 @@ def _keep_draining(settings: Settings, seconds: float) -> None:
         while not select.select([sys.stdin], [], [], seconds)[0]:
             try:
                 work.once(_tell)
+            except PositionMoved:
+                continue  # another drain, such as a stream's round, was first; the ledger says how far
             except ShoplakeError as error:
                 log.warning("the spool was not drained: %s", error.message)
         work.close()

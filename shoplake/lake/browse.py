@@ -136,7 +136,7 @@ def _scan(
             if (first is None or day >= first) and (last is None or day <= last)
         }
     scan = lake_scan_sql(con, Keyring.open(settings), snapshot, contract, days, settings=settings)
-    _name_files(con, snapshot.file_names())
+    _name_files(con, ledger.file_names(source=contract.source))
     fields = ", ".join(f"r.{quoted(f.name)}" for f in contract.fields)
     order = f"r.{quoted(contract.event_time)}, " if contract.event_time else ""
     return (

@@ -47,17 +47,31 @@ def lake_scan_sql(
     """
     files = snapshot.active_files(contract.source)
     wanted = files if days is None else [file for file in files if not file.days.isdisjoint(days)]
-    names = sorted({name for file in wanted for name in file.objects})
-    rows = scan_objects_sql(con, keyring, [snapshot.objects[n] for n in names], contract, settings=settings)
+    alone = [file for file in wanted if not file.is_merge]
+    shown = [(alone, _may_repeat(alone, repeaters(contract, files)))]
+    if len(alone) < len(wanted):
+        # Batches that were merged overlap, as those of a stream do.
+        shown.append(([file for file in wanted if file.is_merge], "true"))
+    scans = []
+    for some, may_repeat in shown:
+        objects = [snapshot.objects[name] for name in sorted({name for file in some for name in file.objects})]
+        rows = scan_objects_sql(con, keyring, objects, contract, settings=settings)
+        where = _where(snapshot, contract, [o.name for o in objects], days)
+        scans.append(f"select *, {may_repeat} as _may_repeat from ({rows}){where}")
+    return " union all ".join(scans)
+
+
+def _where(
+    snapshot: LedgerSnapshot, contract: Contract, objects: Sequence[str], days: Collection[dt.date] | None
+) -> str:
     conditions = []
-    if gone := snapshot.retired_ids(names):
+    if gone := snapshot.retired_ids(objects):
         conditions.append(f"_file_id not in ({', '.join(text(file_id) for file_id in gone)})")
     if days and contract.event_time:
         first, last = min(days), max(days)
         conditions.append(f"\"{contract.event_time}\" >= timestamp '{first}'")
         conditions.append(f"\"{contract.event_time}\" < timestamp '{last + dt.timedelta(days=1)}'")
-    where = f" where {' and '.join(conditions)}" if conditions else ""
-    return f"select *, {_may_repeat(wanted, repeaters(contract, files))} as _may_repeat from ({rows}){where}"
+    return f" where {' and '.join(conditions)}" if conditions else ""
 
 
 def scan_objects_sql(

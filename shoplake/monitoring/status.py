@@ -46,11 +46,13 @@ def status(settings: Settings, *, now: dt.datetime | None = None) -> dict[str, A
     moment = (now or dt.datetime.now(dt.UTC)).replace(tzinfo=None)
     manifest = releases.current(settings)
     contracts = load_contracts(settings)
+    released = {s: m.isoformat() + "Z" for s, m in sorted(manifest.watermarks.items())} if manifest else {}
     return {
         "release": manifest.release_id if manifest else None,
-        "released_up_to": {s: m.isoformat() + "Z" for s, m in sorted(manifest.watermarks.items())} if manifest else {},
+        "released_up_to": released,
         "sources": [
             _source(contract, [f for f in files if f.source == name], quarantined[name], moment)
+            | {"released_up_to": released.get(name)}
             for name, contract in contracts.items()
         ],
         "waiting": [_waiting(file) for file in files if _waits(file, landed)],

@@ -151,14 +151,19 @@ def _parsed_before(file: Path) -> Iterator[None]:
 
 
 def build(
-    workspace: Workspace, project: Project, models: Sequence[str], on_built: Callable[[str], None]
+    workspace: Workspace,
+    project: Project,
+    models: Sequence[str],
+    views: Sequence[str],
+    on_built: Callable[[str], None],
 ) -> BuildOutcome:
-    """Build ``models`` and run their tests.
+    """Build ``models`` upon ``views`` and run the tests of both.
 
     Args:
         workspace: where to build.
         project: the parsed models.
         models: names of those to build.
+        views: names of the views beneath them.
         on_built: told the name of each model once its rows are written, while others are still built or tested.
 
     Raises:
@@ -170,7 +175,6 @@ def build(
 
     variables = json.dumps(model_variables(workspace.settings), sort_keys=True)
     folder = str(HomePaths(workspace.settings.home).build / "dbt")
-    staging = [m.name for m in workspace.graph.models.values() if not m.is_table]
     args = [
         "build",
         "--vars",
@@ -178,7 +182,7 @@ def build(
         "--exclude-resource-type",
         "unit_test",
         "--select",
-        *staging,
+        *views,
         *models,
     ]
     Current.workspace = workspace

@@ -91,7 +91,15 @@ class Manifest(msgspec.Struct, frozen=True):
     """Rows quarantined and still open, by source and landing day."""
     restatements: tuple[Restatement, ...] = ()
     """Restatements that this release is the first to hold."""
+    behind: dict[str, int] = {}
+    """Change numbers up to which files of some sources count, which the release left as the one before had them."""
+    spans: dict[str, tuple[dt.date, dt.date]] = {}
+    """First and last business day of each source."""
     format_version: Literal[1] = 1
+
+    def reaches(self, source: str) -> int:
+        """Give the change number of the ledger up to which files of ``source`` count."""
+        return self.behind.get(source, self.ledger_sequence)
 
     def databases(self) -> list[str]:
         """List the databases in the release, the warehouse first."""

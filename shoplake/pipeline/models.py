@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import graphlib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,38 @@ class ModelGraph:
     def lake_sources(self) -> set[str]:
         """Name the lake sources that any model reads."""
         return {source for model in self.models.values() for source in model.sources}
+
+    def read_together(self, sources: Collection[str]) -> frozenset[str]:
+        """Give ``sources``, and those that a model reads from the lake which is made of any of them too.
+
+        What is made of these sources can be made anew while the tables of all others stay as they are.
+        """
+        found = frozenset(sources)
+        while True:
+            fed = set[str]()
+            for model in self.models.values():
+                if found.intersection(model.sources) or fed.intersection(model.parents):
+                    fed.add(model.name)
+            wider = found.union(*(self._read_by(name) for name in fed))
+            if wider == found:
+                return found
+            found = wider
+
+    def _read_by(self, name: str) -> frozenset[str]:
+        """Name the lake sources that a model reads, directly or through views."""
+        model = self.models[name]
+        views = [parent for parent in model.parents if not self.models[parent].is_table]
+        return frozenset(model.sources).union(*(self._read_by(view) for view in views))
+
+    def views_of(self, tables: Iterable[str]) -> list[str]:
+        """Name the views that ``tables`` are made of, directly or through others."""
+        found: dict[str, None] = {}
+        waiting = list(tables)
+        while waiting:
+            views = [p for p in self.models[waiting.pop()].parents if not self.models[p].is_table and p not in found]
+            found |= dict.fromkeys(views)
+            waiting += views
+        return list(found)
 
     @classmethod
     def from_dbt(cls, manifest: DbtManifest) -> ModelGraph:

@@ -36,6 +36,8 @@ class Changes:
     watermarks: Mapping[str, dt.datetime]
     """Latest event time by source (UTC)."""
     watermark_days: Mapping[str, dt.date]
+    left_out: frozenset[str] = frozenset()
+    """Sources of which nothing is taken: they stand here as the last release has them, with the ends of their days."""
 
     def __bool__(self) -> bool:
         """Say whether there is anything to build."""

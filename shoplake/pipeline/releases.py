@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -18,9 +19,23 @@ if TYPE_CHECKING:
     from shoplake.settings import Settings
 
 
-def new_release_id(now: dt.datetime) -> str:
-    """Make an id that sorts by time and is unique: ``20260105T081500Z-3f2a91``."""
-    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+STREAM_MARK = "-stream"
+"""Ends the id of a release that a round of a stream made."""
+RECENT = dt.timedelta(hours=1)
+"""For so long every release of a stream is kept; of those before it the last of each hour."""
+
+
+def new_release_id(now: dt.datetime, *, made_by: str = "run") -> str:
+    """Make an id that sorts by time and is unique: ``20260105T081500Z-3f2a91``, and ``…-stream`` for a stream's."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}{STREAM_MARK if made_by == 'stream' else ''}"
+
+
+def next_release_id(settings: Settings, now: dt.datetime, *, made_by: str = "run") -> str:
+    """Make an id that sorts after all kept ones, whatever the clock says: files belong to releases in a row."""
+    newest = max(list_ids(settings), default=None)
+    if newest is not None:
+        now = max(now, _made_at(newest) + dt.timedelta(seconds=1))
+    return new_release_id(now, made_by=made_by)
 
 
 def current(settings: Settings) -> Manifest | None:
@@ -159,26 +174,57 @@ def prune(settings: Settings, *, keep: int) -> tuple[list[str], int]:
 
 
 def expire(settings: Settings, *, days: int, now: dt.datetime) -> list[str]:
-    """Forget the releases that newer ones replaced more than ``days`` days ago (0: none); give their ids.
+    """Forget the releases that newer ones replaced more than ``days`` days ago (0: none), and thin those of streams.
 
-    Reads only the manifests that go, the oldest that stays and the current one: publishing never takes up a file that
-    only an earlier release holds, so what the oldest kept release lacks of an older one, no later release has.
+    Reads only the manifests that go, their kept neighbours and the current one: publishing never takes up a file that
+    only an earlier release holds, so what neither neighbour of a release holds, no other release has.
+
+    Returns:
+        The ids of those that went.
+
     """
     served, ids = current(settings), list_ids(settings)
-    if not days or served is None:
+    if served is None:
         return []
     limit = now - dt.timedelta(days=days)
-    gone = [old for new, old in pairwise(ids) if _made_at(new) < limit and old != served.release_id]
+    gone = {old for new, old in pairwise(ids) if days and _made_at(new) < limit}
+    gone |= _thinned(ids, now)
+    gone.discard(served.release_id)
     if not gone:
         return []
-    oldest_kept = min(set(ids) - set(gone))
-    free = files_in(load(settings, release_id) for release_id in gone)
-    free -= files_in([served, load(settings, oldest_kept)])
-    for release_id in reversed(gone):
+    kept_ids = [release_id for release_id in ids if release_id not in gone]
+    free = _files_only_in(settings, gone, kept_ids) - files_in([served])
+    for release_id in sorted(gone):
         _manifest_path(settings, release_id).unlink()
     for file in free:
         (HomePaths(settings.home).partitions / file).unlink(missing_ok=True)
+    return sorted(gone, reverse=True)
+
+
+def _thinned(ids: list[str], now: dt.datetime) -> set[str]:
+    """Pick, of the releases that a stream made before the last hour, all but the last of each hour."""
+    hours, gone = set[str](), set[str]()
+    for release_id in ids:  # newest first
+        if release_id.endswith(STREAM_MARK) and _made_at(release_id) < now - RECENT:
+            hour = release_id[: len("20260105T08")]
+            if hour in hours:
+                gone.add(release_id)
+            hours.add(hour)
     return gone
+
+
+def _files_only_in(settings: Settings, gone: Collection[str], kept_ids: Sequence[str]) -> set[str]:
+    """Give the files of the releases that go which no kept one uses; ids are given newest first."""
+    held: dict[str, set[str]] = {}
+    free, oldest_first = set[str](), kept_ids[::-1]
+    for release_id in gone:
+        place = bisect(oldest_first, release_id)
+        for neighbour in oldest_first[max(place - 1, 0) : place + 1]:
+            if neighbour not in held:
+                held[neighbour] = files_in([load(settings, neighbour)])
+        used = [held[neighbour] for neighbour in oldest_first[max(place - 1, 0) : place + 1]]
+        free |= files_in([load(settings, release_id)]).difference(*used)
+    return free
 
 
 def _made_at(release_id: str) -> dt.datetime:
@@ -207,7 +253,7 @@ def changed_tables(before: Mapping[str, Table], after: Mapping[str, Table]) -> d
 
 
 def _manifest_path(settings: Settings, release_id: str) -> Path:
-    if not release_id or set(release_id) - set("0123456789TZabcdef-"):
+    if not release_id or set(release_id.removesuffix(STREAM_MARK)) - set("0123456789TZabcdef-"):
         raise NotFoundError(
             f"{release_id!r} is not a release id.", hint="`shoplake releases list` shows those that are kept."
         )

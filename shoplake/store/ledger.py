@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import bindparam, delete, func, insert, or_, select, true, update
+from sqlalchemy import and_, bindparam, delete, false, func, insert, select, true, update
 
 from shoplake.errors import NotFoundError, PositionMoved
 from shoplake.store import tables as t
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from shoplake.store.engine import Store
 
 FileStatus = Literal["landed", "refused", "failed"]
+FILE_ID_LENGTH = 20
+MERGED = "merged"
+"""Status of an entry that stands for many batches of a stream; see `shoplake.store.merging`."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,8 @@ class ActiveFile:
     sequence: int
     warnings: frozenset[str] = frozenset()
     """Codes of the warnings that any of its rows has."""
+    is_merge: bool = False
+    """It stands for many batches of a stream, whose rows keep the ids of their own files."""
 
 
 @dataclass(frozen=True)
@@ -161,10 +166,11 @@ class LedgerSnapshot:
         """Name the superseded files that have rows in any of ``objects``."""
         return sorted(c.file_id for c, _, held in self.retired if any(name in objects for name in held))
 
-    def changes_since(self, sequence: int) -> list[FileChange]:
-        """List what came and what went after a change number."""
+    def changes_since(self, sequence: int, source: str | None = None) -> list[FileChange]:
+        """List what came and what went after a change number, of one source or of all."""
         added = [FileChange(f.file_id, f.source, "added", f.days) for f in self.files if f.sequence > sequence]
-        return added + [change for change, at, _ in self.retired if at > sequence]
+        gone = [change for change, at, _ in self.retired if at > sequence]
+        return [change for change in added + gone if source in {None, change.source}]
 
     def days(self, source: str) -> frozenset[dt.date]:
         """Give the UTC days that hold rows of a source."""
@@ -178,10 +184,6 @@ class LedgerSnapshot:
                 marks[file.source] = max(marks.get(file.source, file.max_event_at), file.max_event_at)
         return marks
 
-    def file_names(self) -> dict[str, str]:
-        """Give the logical name of each active file by its id."""
-        return {file.file_id: file.logical_name for file in self.files}
-
 
 class Ledger:
     """All reading and writing of the ledger's tables."""
@@ -191,16 +193,30 @@ class Ledger:
         self.store = store
 
     def snapshot(self) -> LedgerSnapshot:
-        """Read the whole state at one moment; cost is linear in the number of files, not of rows."""
+        """Read the whole state at one moment.
+
+        Its cost is linear in the number of files, not of rows; merged batches of a stream count as one file.
+        """
+        f = t.source_file
+        counting, gone = counting_files(), _retired_files()
         with self.store.reading() as con:
+            rows = [
+                *_all(con, select(*_SNAPSHOT_COLUMNS).where(counting)),
+                *_all(con, select(*_SNAPSHOT_COLUMNS).where(gone)),
+            ]
             days, objects = defaultdict[str, list[dt.date]](list), defaultdict[str, list[str]](list)
-            for file_id, day in _all(con, select(t.file_day.c.file_id, t.file_day.c.day)):
-                days[file_id].append(day)
-            for file_id, name in _all(con, select(t.file_object.c.file_id, t.file_object.c.object_name)):
-                objects[file_id].append(name)
-            rows = con.execute(_landed_files()).all()
+            for which in (counting, gone):
+                wanted = select(f.c.file_id).where(which)
+                for file_id, day in _all(
+                    con, select(t.file_day.c.file_id, t.file_day.c.day).where(t.file_day.c.file_id.in_(wanted))
+                ):
+                    days[file_id].append(day)
+                links = select(t.file_object.c.file_id, t.file_object.c.object_name)
+                for file_id, name in _all(con, links.where(t.file_object.c.file_id.in_(wanted))):
+                    objects[file_id].append(name)
             sequence = con.execute(select(func.max(t.change.c.sequence))).scalar() or 0
-            lake = {r.name: _lake_object(r) for r in con.execute(select(t.lake_object))}
+            current = select(t.lake_object).where(t.lake_object.c.kind == "rows", t.lake_object.c.replaced_at.is_(None))
+            lake = {r.name: lake_object_of(r) for r in con.execute(current)}
         active, retired = [], []
         for row in rows:
             held = tuple(sorted(objects[row.file_id]))
@@ -216,6 +232,7 @@ class Ledger:
                         row.max_event_at,
                         row.sequence,
                         frozenset(row.warnings),
+                        row.status == MERGED,
                     )
                 )
             else:
@@ -246,7 +263,7 @@ class Ledger:
             EventsLanded: an event has landed already under one of the keys; nothing was recorded.
 
         """
-        now = _now()
+        now = utc_now()
         with self.store.writing() as con:
             for landed in positions:
                 _advance(con, landed, now)
@@ -265,7 +282,7 @@ class Ledger:
             links = [{"file_id": f.file_id, "object_name": f.object_name} for f in files if f.object_name]
             if links:
                 con.execute(insert(t.file_object), links)
-            _add_objects(con, objects, now)
+            add_objects(con, objects, now)
             _add_quarantined(con, quarantined, now)
             if restated:
                 con.execute(insert(t.restatement), [_restated_row(r, sequence, now) for r in restated])
@@ -294,7 +311,7 @@ class Ledger:
             restated: the difference to the version that the file retires.
 
         """
-        now = _now()
+        now = utc_now()
         f = t.source_file
         with self.store.writing() as con:
             sequence = _next_sequence(con, now)
@@ -326,12 +343,15 @@ class Ledger:
             if days:
                 con.execute(insert(t.file_day), days)
             if object_ is not None:
-                _add_objects(con, [object_], now)
+                add_objects(con, [object_], now)
                 con.execute(insert(t.file_object), [{"file_id": file.file_id, "object_name": object_.name}])
+                if _is_merged(con, file.file_id):
+                    # What it is merged into counts for the file: its new rows count for themselves.
+                    add_merge(con, file, object_, sequence, now)
             ids = t.quarantine_row.c.quarantine_id
-            for chunk in _chunks(list(replayed)):
+            for chunk in chunks(list(replayed)):
                 con.execute(update(t.quarantine_row).where(ids.in_(chunk)).values(status="replayed"))
-            for chunk in _chunks(list(edited)):
+            for chunk in chunks(list(edited)):
                 con.execute(update(t.quarantine_row).where(ids.in_(chunk)).values(edited=True))
             if reasons:
                 con.execute(
@@ -354,7 +374,7 @@ class Ledger:
         """Give the active version of a file, or its latest offered version if none is active."""
         query = (
             select(t.source_file)
-            .where(t.source_file.c.source == source, t.source_file.c.logical_name == logical_name)
+            .where(t.source_file.c.source == source, t.source_file.c.logical_name == logical_name, _OFFERED)
             .order_by(t.source_file.c.is_active.desc(), t.source_file.c.version.desc())
         )
         with self.store.reading() as con:
@@ -365,7 +385,7 @@ class Ledger:
         """Give, by logical name, what `find` gives for each file of a source."""
         query = (
             select(t.source_file)
-            .where(t.source_file.c.source == source)
+            .where(t.source_file.c.source == source, _OFFERED)
             .order_by(t.source_file.c.is_active, t.source_file.c.version)
         )
         with self.store.reading() as con:
@@ -387,13 +407,23 @@ class Ledger:
 
     def files(self, source: str | None = None, *, only_active: bool = False) -> list[SourceFile]:
         """List files, oldest first."""
-        query = select(t.source_file).order_by(t.source_file.c.landed_at, t.source_file.c.logical_name)
+        query = select(t.source_file).where(_OFFERED).order_by(t.source_file.c.landed_at, t.source_file.c.logical_name)
         if source:
             query = query.where(t.source_file.c.source == source)
         if only_active:
             query = query.where(t.source_file.c.is_active)
         with self.store.reading() as con:
             return [_source_file(row) for row in con.execute(query)]
+
+    def file_names(self, *, source: str = "", file_ids: Collection[str] = ()) -> dict[str, str]:
+        """Give the logical names of files by their ids: those of ``file_ids``, or all landed ones of ``source``."""
+        f = t.source_file
+        query = select(f.c.file_id, f.c.logical_name).where(_OFFERED)
+        if source:
+            query = query.where(f.c.source == source, f.c.status == "landed")
+        queries = [query.where(f.c.file_id.in_(chunk)) for chunk in chunks(sorted(file_ids))] if file_ids else [query]
+        with self.store.reading() as con:
+            return {file_id: name for one in queries for file_id, name in _all(con, one)}
 
     def objects_of(self, file_id: str) -> list[LakeObject]:
         """List the lake objects that hold landed rows of a file."""
@@ -403,12 +433,12 @@ class Ledger:
             .where(t.file_object.c.file_id == file_id)
         )
         with self.store.reading() as con:
-            return [_lake_object(row) for row in con.execute(query)]
+            return [lake_object_of(row) for row in con.execute(query)]
 
     def objects(self) -> list[LakeObject]:
         """List every object that the ledger knows; any other file in the lake is an orphan."""
         with self.store.reading() as con:
-            return [_lake_object(row) for row in con.execute(select(t.lake_object))]
+            return [lake_object_of(row) for row in con.execute(select(t.lake_object))]
 
     def set_key_version(self, name: str, key_version: int, size: int) -> None:
         """Record that an object is now encrypted under another version of its key."""
@@ -438,7 +468,7 @@ class Ledger:
             if ids is None:
                 return [_quarantined(row) for row in con.execute(query)]
             found = [
-                row for chunk in _chunks(sorted(ids)) for row in con.execute(query.where(q.c.quarantine_id.in_(chunk)))
+                row for chunk in chunks(sorted(ids)) for row in con.execute(query.where(q.c.quarantine_id.in_(chunk)))
             ]
         return [_quarantined(row) for row in found]
 
@@ -463,15 +493,24 @@ class Ledger:
             rows = con.execute(select(t.restatement).order_by(t.restatement.c.id)).all()
         return [Restated(**{k: v for k, v in row._mapping.items() if k != "id"}) for row in rows]
 
-    def start_run(self) -> int:
-        """Record that a run begins."""
-        values = {"started_at": _now(), "status": "running", "detail": {}}
+    def start_run(self, again: int | None = None) -> int:
+        """Record that a run begins, in the place of an earlier record where one is given; give its number."""
+        values: dict[str, Any] = {
+            "started_at": utc_now(),
+            "finished_at": None,
+            "status": "running",
+            "release_id": None,
+            "detail": {},
+        }
         with self.store.writing() as con:
-            return _new_key(con, insert(t.pipeline_run).values(values))
+            if again is None:
+                return _new_key(con, insert(t.pipeline_run).values(values))
+            con.execute(update(t.pipeline_run).where(t.pipeline_run.c.id == again).values(values))
+            return again
 
     def finish_run(self, run_id: int, *, status: str, release_id: str | None, detail: Mapping[str, Any]) -> None:
         """Record how a run ended."""
-        values = {"finished_at": _now(), "status": status, "release_id": release_id, "detail": dict(detail)}
+        values = {"finished_at": utc_now(), "status": status, "release_id": release_id, "detail": dict(detail)}
         with self.store.writing() as con:
             con.execute(update(t.pipeline_run).where(t.pipeline_run.c.id == run_id).values(values))
 
@@ -479,12 +518,16 @@ class Ledger:
         """Say whether an earlier run was cut off, and note it as ended. Call under the home's lock."""
         running = t.pipeline_run.c.status == "running"
         with self.store.writing() as con:
-            done = con.execute(update(t.pipeline_run).where(running).values(status="interrupted", finished_at=_now()))
+            done = con.execute(
+                update(t.pipeline_run).where(running).values(status="interrupted", finished_at=utc_now())
+            )
             return bool(done.rowcount)
 
     def runs(self, limit: int = 20) -> list[dict[str, Any]]:
         """List the latest runs, newest first."""
-        query = select(t.pipeline_run).order_by(t.pipeline_run.c.id.desc()).limit(limit)
+        query = (
+            select(t.pipeline_run).order_by(t.pipeline_run.c.started_at.desc(), t.pipeline_run.c.id.desc()).limit(limit)
+        )
         with self.store.reading() as con:
             return [dict(row._mapping) for row in con.execute(query)]
 
@@ -508,7 +551,11 @@ class Ledger:
                 )
 
 
-def _now() -> dt.datetime:
+_OFFERED = t.source_file.c.status != MERGED
+
+
+def utc_now() -> dt.datetime:
+    """Give the time as the ledger keeps it: UTC, without a zone."""
     return dt.datetime.now(dt.UTC).replace(tzinfo=None)
 
 
@@ -548,19 +595,32 @@ def _advance(con: Connection, landed: StreamRange, now: dt.datetime) -> None:
         con.execute(update(p).where(*here).values(values))
 
 
-def _landed_files() -> Any:  # noqa: ANN401 - SQLAlchemy's Select has one type parameter a column
+_SNAPSHOT_COLUMNS = [
+    t.source_file.c[name]
+    for name in (
+        "file_id",
+        "source",
+        "logical_name",
+        "status",
+        "is_active",
+        "min_event_at",
+        "max_event_at",
+        "sequence",
+        "retired_sequence",
+        "warnings",
+    )
+]
+
+
+def counting_files() -> Any:  # noqa: ANN401 - as above
+    """Tell files whose rows count; batches that are merged are counted by what they are merged into."""
     f = t.source_file
-    return select(
-        f.c.file_id,
-        f.c.source,
-        f.c.logical_name,
-        f.c.is_active,
-        f.c.min_event_at,
-        f.c.max_event_at,
-        f.c.sequence,
-        f.c.retired_sequence,
-        f.c.warnings,
-    ).where(f.c.status == "landed", or_(f.c.is_active, f.c.retired_sequence.is_not(None)))
+    return and_(f.c.is_merged == false(), f.c.is_active, f.c.status.in_(["landed", MERGED]))
+
+
+def _retired_files() -> Any:  # noqa: ANN401 - as above
+    f = t.source_file
+    return and_(f.c.retired_sequence.is_not(None), ~f.c.is_active, f.c.status == "landed")
 
 
 def _versions(con: Connection, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
@@ -568,7 +628,7 @@ def _versions(con: Connection, names: Sequence[tuple[str, str]]) -> dict[tuple[s
     found: dict[tuple[str, str], int] = {}
     for source in {source for source, _ in names}:
         wanted = [name for of, name in names if of == source]
-        for chunk in _chunks(wanted):
+        for chunk in chunks(wanted):
             query = (
                 select(f.c.logical_name, func.max(f.c.version))
                 .where(f.c.source == source, f.c.logical_name.in_(chunk))
@@ -580,12 +640,13 @@ def _versions(con: Connection, names: Sequence[tuple[str, str]]) -> dict[tuple[s
 
 def _forget(con: Connection, file_ids: Sequence[str]) -> None:
     """Remove what an earlier offer of the very same file left: it was refused or failed, and comes again."""
-    for chunk in _chunks(file_ids):
+    for chunk in chunks(file_ids):
         for table in (t.file_day, t.file_object, t.quarantine_row, t.source_file):
             con.execute(delete(table).where(table.c.file_id.in_(chunk)))
 
 
-def _add_objects(con: Connection, objects: Sequence[LakeObject], now: dt.datetime) -> None:
+def add_objects(con: Connection, objects: Sequence[LakeObject], now: dt.datetime) -> None:
+    """Add objects, in the place of what a cut off call left of the same names."""
     if not objects:
         return
     names = [o.name for o in objects]
@@ -656,14 +717,31 @@ def _file_row(
         "landed_at": now,
         "error": file.error,
         "object_name": file.object_name,
+        "is_merged": False,
     }
 
 
 def _source_file(row: Row[Any], days: Mapping[dt.date, int] | None = None) -> SourceFile:
     values = dict(row._mapping)
-    for name in ("sequence", "retired_sequence"):
+    for name in ("sequence", "retired_sequence", "is_merged"):
         values.pop(name)
     return SourceFile(**values, days=days or {})
+
+
+def _is_merged(con: Connection, file_id: str) -> bool:
+    return bool(con.execute(select(t.source_file.c.is_merged).where(t.source_file.c.file_id == file_id)).scalar())
+
+
+def add_merge(con: Connection, file: SourceFile, merged: LakeObject, sequence: int, now: dt.datetime) -> None:
+    """Add the entry that stands for the rows of an object, with the days and times of ``file``."""
+    name = f"merged/{merged.source}/{merged.name}"
+    entry = replace(
+        file, file_id=merged.name[-FILE_ID_LENGTH:], logical_name=name, content_hash=merged.name, status="landed"
+    )
+    row = _file_row(entry, sequence, now, {}) | {"status": MERGED, "object_name": merged.name}
+    con.execute(insert(t.source_file), [row])
+    con.execute(insert(t.file_day), [{"file_id": entry.file_id, "day": d, "rows": n} for d, n in file.days.items()])
+    con.execute(insert(t.file_object), [{"file_id": entry.file_id, "object_name": merged.name}])
 
 
 def _restated_row(restated: Restated, sequence: int, now: dt.datetime) -> dict[str, Any]:
@@ -671,7 +749,8 @@ def _restated_row(restated: Restated, sequence: int, now: dt.datetime) -> dict[s
     return values | {"sequence": sequence, "at": now}
 
 
-def _lake_object(row: Row[Any]) -> LakeObject:
+def lake_object_of(row: Row[Any]) -> LakeObject:
+    """Give the object of a row of its table."""
     layout = RowLayout(tuple(row.layout["fields"]), row.layout["flags"]) if row.layout else None
     return LakeObject(row.name, row.source, row.kind, row.key_version, row.rows, row.bytes, layout)
 
@@ -682,5 +761,6 @@ def _quarantined(row: Row[Any]) -> QuarantinedRow:
     return QuarantinedRow(**values | {"reasons": tuple(values["reasons"])})
 
 
-def _chunks(values: Sequence[Any], size: int = 500) -> list[Sequence[Any]]:
+def chunks(values: Sequence[Any], size: int = 500) -> list[Sequence[Any]]:
+    """Cut a list into parts that fit into one statement."""
     return [values[start : start + size] for start in range(0, len(values), size)]

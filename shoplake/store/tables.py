@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
 metadata = MetaData()
@@ -50,11 +51,16 @@ source_file = Table(
     Column("landed_at", DateTime, nullable=False),
     Column("error", Text),
     Column("object_name", String(80)),
+    Column("is_merged", Boolean, nullable=False, server_default=false()),
+    Index("source_file_by_merge", "is_merged"),
     Index("source_file_by_name", "source", "logical_name"),
     Index("source_file_by_sequence", "sequence"),
     Index("source_file_by_retirement", "retired_sequence"),
 )
-"""One row a file version that was offered: what it held and what became of it."""
+"""One row a file version that was offered: what it held and what became of it.
+
+Batches of a stream whose rows were merged (``is_merged``) count by an entry of their own, of status ``merged``.
+"""
 
 file_day = Table(
     "file_day",
@@ -85,8 +91,13 @@ lake_object = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("created_at", DateTime, nullable=False),
     Column("layout", JSON(none_as_null=True)),
+    Column("replaced_at", DateTime),
+    Index("lake_object_by_replacement", "replaced_at"),
 )
-"""An encrypted Parquet file in the lake: ``rows`` or ``quarantine``; ``layout`` says what its rows hold."""
+"""An encrypted Parquet file in the lake: ``rows`` or ``quarantine``; ``layout`` says what its rows hold.
+
+One whose rows stand in another since ``replaced_at`` is kept for a while, for those who still read it.
+"""
 
 quarantine_row = Table(
     "quarantine_row",

@@ -189,3 +189,20 @@ def test_without_a_release_everything_is_built() -> None:
 def test_a_full_audit_shows_every_partition() -> None:
     plan = planned(changes(pos=days(11)), full=True)
     assert shown(plan, "fct_stock") == {day(n).isoformat() for n in range(1, 11)}
+
+
+def test_sources_that_a_fed_model_reads_beside_them_are_taken_along() -> None:
+    assert GRAPH.read_together({"web_events"}) == {"web_events"}
+    assert GRAPH.read_together({"products"}) == {"products"}
+    joined = {
+        **GRAPH.models,
+        "fct_visits": model("fct_visits", parents=("fct_events", "stg_stock")),
+        "fct_shelves": model("fct_shelves", parents=("stg_stock", "dim_product")),
+    }
+    # Visits read stock counts from the lake; of sales they would read a table, which stays as it is.
+    assert ModelGraph(joined).read_together({"web_events"}) == {"web_events", "inventory"}
+
+
+def test_the_views_of_a_table_are_those_that_it_is_made_of() -> None:
+    assert GRAPH.views_of(["fct_sessions"]) == []
+    assert set(GRAPH.views_of(["dim_product", "fct_sales"])) == {"stg_products", "stg_pos"}

@@ -13,6 +13,7 @@ from shoplake.errors import NotFoundError
 from shoplake.home import HomePaths
 from shoplake.lake.landing import land
 from shoplake.pipeline import releases
+from shoplake.pipeline.manifest import ALL, AuditCounts, Manifest, Partition, Table
 from shoplake.pipeline.run import run
 from shoplake.settings import Settings
 
@@ -108,3 +109,47 @@ def test_no_manifest_between_is_read(settings: Settings, tmp_path: Path) -> None
     now = dt.datetime.now(dt.UTC) + dt.timedelta(days=18)
     assert releases.expire(settings, days=90, now=now) == [made[0]]
     assert units(settings, made[1]) == 2
+
+
+def test_of_a_stream_the_last_hour_stays_and_of_each_hour_before_it_one_release(settings: Settings) -> None:
+    now = dt.datetime(2026, 3, 10, 14, 30, tzinfo=dt.UTC)
+    moments = ["11:10", "11:20", "11:30 run", "11:40", "11:50 run", "12:50", "12:55", "13:40", "14:20"]
+    made = {when: _kept_release(settings, number, when) for number, when in enumerate(moments)}
+    gone = releases.expire(settings, days=0, now=now)
+    assert {when for when, release in made.items() if release in gone} == {"11:10", "11:20", "12:50"}
+    assert set(releases.list_ids(settings)) == {release for when, release in made.items() if release not in gone}
+    assert on_disk(settings) == releases.files_in(releases.kept(settings))
+    assert releases.expire(settings, days=0, now=now) == []
+
+
+def _kept_release(settings: Settings, number: int, when: str) -> str:
+    """Keep a release of that day, by a stream unless ``run`` is said, whose files some releases beside it share."""
+    time, _, by = when.partition(" ")
+    made = dt.datetime.fromisoformat(f"2026-03-10T{time}:00+00:00")
+    # Of each length of a row of releases: files of one alone, of two, of three, and of all.
+    shared = [f"warehouse/fct/{length}-{number // length}.parquet" for length in (1, 2, 3, 99)]
+    for file in shared:
+        path = HomePaths(settings.home).partitions / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    table = Table("warehouse", {"day": "DATE"}, None, (Partition(ALL, f"c{number}", 1, tuple(shared), 1),))
+    release = Manifest(
+        release_id=releases.new_release_id(made, made_by=by or "stream"),
+        created_at=made,
+        ledger_sequence=number,
+        timezone="UTC",
+        model_version="v",
+        watermarks={},
+        settled_through=None,
+        tables={"fct": table},
+        tests=AuditCounts(0, 0),
+    )
+    releases.save(settings, release)
+    return release.release_id
+
+
+def test_ids_follow_each_other_whatever_the_clock_says(settings: Settings) -> None:
+    last = _kept_release(settings, 0, "11:10")
+    past = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    assert releases.next_release_id(settings, past) > last
+    assert releases.next_release_id(settings, past, made_by="stream").endswith("-stream")

@@ -49,7 +49,7 @@ def test_two_processes_write_one_ledger_at_once(settings: Settings, ledger: Ledg
     assert sorted(sequences) == list(range(1, 2 * BATCHES + 1))
     snapshot = ledger.snapshot()
     assert snapshot.sequence == 2 * BATCHES
-    names = list(snapshot.file_names().values())
+    names = [file.logical_name for file in snapshot.files]
     assert len(names) == len(set(names)) == 2 * BATCHES + 1
     assert len(snapshot.retired) == 2 * BATCHES - 1
     versions = [file.version for file in ledger.files("pos") if file.logical_name == "shared.csv"]

@@ -203,7 +203,7 @@ def test_the_watermark_of_a_source_is_its_latest_event(ledger: Ledger) -> None:
     snapshot = ledger.snapshot()
     assert snapshot.watermarks() == {"pos": noon(NEXT), "web_events": noon(DAY)}
     assert snapshot.days("pos") == {DAY, NEXT}
-    assert sorted(snapshot.file_names().values()) == ["1.csv", "2.csv", "e.jsonl", "stores.csv"]
+    assert sorted(file.logical_name for file in snapshot.files) == ["1.csv", "2.csv", "e.jsonl", "stores.csv"]
 
 
 def test_runs_are_kept_newest_first_and_a_cut_off_one_is_noticed_once(ledger: Ledger) -> None:

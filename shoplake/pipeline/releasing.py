@@ -1,0 +1,222 @@
+"""Makes a release of what the lake holds: plan what changed, build and audit it, publish it or nothing.
+
+`shoplake run` takes every source; a round of `shoplake stream` takes those whose events stream, and leaves every table
+that is made of others alone as the last release has it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from shoplake.errors import AuditFailed
+from shoplake.home import HomePaths
+from shoplake.pipeline import releases
+from shoplake.pipeline.build import AuditFailure, BuildOutcome, Project, Step, build, parse
+from shoplake.pipeline.changes import changes_since
+from shoplake.pipeline.manifest import AuditCounts, Manifest, Restatement, Table
+from shoplake.pipeline.plan import Changes, make_plan
+from shoplake.pipeline.publish import Digests, collect_tables, discard
+from shoplake.pipeline.workspace import Workspace
+
+if TYPE_CHECKING:
+    from shoplake.keys.keyring import Keyring
+    from shoplake.lake.landing import LandedFile
+    from shoplake.settings import Settings
+    from shoplake.store.ledger import Ledger
+
+
+@dataclass
+class RunReport:
+    """What a run or a round did; ``as_dict`` is the stable JSON shape of `shoplake run` and `shoplake stream`."""
+
+    release: str | None = None
+    published: bool = False
+    steps: list[Step] = field(default_factory=list)
+    watermarks: dict[str, dt.datetime] = field(default_factory=dict)
+    tests: AuditCounts = field(default_factory=lambda: AuditCounts(0, 0))
+    failures: tuple[AuditFailure, ...] = ()
+    files: list[LandedFile] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the JSON shape: release, published, steps, watermarks, tests."""
+        return {
+            "release": self.release,
+            "published": self.published,
+            "steps": [{"name": s.name, "seconds": round(s.seconds, 3), "rows": s.rows} for s in self.steps],
+            "watermarks": {source: mark.isoformat() + "Z" for source, mark in sorted(self.watermarks.items())},
+            "tests": {"passed": self.tests.passed, "failed": self.tests.failed},
+        }
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a release is made of."""
+
+    made_by: Literal["run", "stream"] = "run"
+    full_audit: bool = False
+    """Test every partition, not only those that are made."""
+    rebuild: bool = False
+    """Make every partition anew, whatever the last release holds."""
+    sources: Collection[str] | None = None
+    """Take what is new of these sources only; None: of all."""
+
+
+@dataclass
+class Maker:
+    """One making of a release, under the home's lock."""
+
+    settings: Settings
+    keyring: Keyring
+    ledger: Ledger
+    report: RunReport
+    on_step: Callable[[str], None]
+    """Told the name of each step as it begins; what it raises ends the making, and nothing is published."""
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[dict[str, int | None]]:
+        """Tell that a step begins, and put its seconds and the ``rows`` that the block sets into the report."""
+        self.on_step(name)
+        started, found = time.perf_counter(), dict[str, int | None]()
+        yield found
+        self.report.steps.append(Step(name, time.perf_counter() - started, found.get("rows")))
+
+    def make(self, scope: Scope) -> None:
+        """Build, audit and publish what changed since the last release; the report says what came of it.
+
+        Raises:
+            AuditFailed: a test did not hold; nothing was published.
+            BuildError: a model's SQL failed; nothing was published.
+
+        """
+        settings, report = self.settings, self.report
+        with self.timed("plan"):
+            project = parse(settings)
+            snapshot = self.ledger.snapshot()
+            last = None if scope.rebuild else _usable(releases.current(settings), project, settings)
+            # What is not taken stays as a release has it. Without one to build upon, everything is taken.
+            is_partial = scope.sources is not None and last is not None and bool(last.spans)
+            only = project.graph.read_together(scope.sources or ()) if is_partial else None
+            changes = changes_since(settings, snapshot, last, only)
+            plan = make_plan(
+                project.graph, changes, last, settle_after_days=settings.settle_after_days, full=scope.full_audit
+            )
+        report.watermarks = dict(changes.watermarks)
+        if not snapshot.files:
+            report.release = last.release_id if last else None
+            return
+        if last is not None and not changes and not scope.full_audit:
+            report.release, report.tests = last.release_id, last.tests
+            return
+        folder = HomePaths(settings.home).build / "partitions"
+        workspace = Workspace(settings, self.keyring, project.graph, plan, snapshot, folder)
+        discard(workspace)
+        workspace.folder.mkdir(parents=True)
+        try:
+            with Digests(workspace) as digests:
+                outcome = self._build_and_audit(workspace, project, scope, digests)
+                with self.timed("publish") as step:
+                    tables, changed = collect_tables(workspace, last, outcome.compiled, digests)
+                    manifest = self._manifest(workspace, project, outcome, last, changes, scope, tables, changed)
+                    releases.save(settings, manifest)
+                    releases.expire(settings, days=settings.release_retention_days, now=manifest.created_at)
+                    step["rows"] = sum(changed.values())
+            report.release, report.published = manifest.release_id, True
+        finally:
+            discard(workspace)
+
+    def _build_and_audit(self, workspace: Workspace, project: Project, scope: Scope, digests: Digests) -> BuildOutcome:
+        report, graph = self.report, workspace.graph
+        models = [model.name for model in graph.tables() if model.name in workspace.plan.touched]
+        is_whole = scope.full_audit or not models
+        views = graph.views_of([m.name for m in graph.tables()] if is_whole else models)
+        with self.timed("build and audit"):
+            outcome = build(workspace, project, models, views, digests.begin)
+        report.steps[-1:] = [*outcome.steps, report.steps[-1]]
+        report.tests, report.failures = outcome.tests, outcome.failures
+        if outcome.failures:
+            raise AuditFailed(
+                _explain(outcome.failures, self.ledger),
+                hint="Nothing was published; the last release stays. Correct the file and land it again, "
+                "or see `shoplake quarantine list`.",
+            )
+        return outcome
+
+    def _manifest(
+        self,
+        workspace: Workspace,
+        project: Project,
+        outcome: BuildOutcome,
+        last: Manifest | None,
+        changes: Changes,
+        scope: Scope,
+        tables: dict[str, Table],
+        changed: dict[str, int],
+    ) -> Manifest:
+        now = dt.datetime.now(dt.UTC)
+        behind = {source: last.reaches(source) for source in changes.left_out} if last else {}
+        return Manifest(
+            release_id=releases.next_release_id(self.settings, now, made_by=scope.made_by),
+            created_at=now,
+            ledger_sequence=workspace.snapshot.sequence,
+            timezone=workspace.settings.timezone,
+            model_version=project.version,
+            watermarks=dict(workspace.plan.watermarks),
+            settled_through=workspace.plan.settled_through,
+            tables=tables,
+            tests=outcome.tests,
+            changed=changed,
+            quarantined=self.ledger.open_quarantine_by_day(),
+            restatements=tuple(
+                Restatement(r.source, r.logical_name, r.rows_added, r.rows_removed, r.rows_changed, r.net_sales_moved)
+                for r in self.ledger.restatements()
+                if r.source not in changes.left_out and r.sequence > (last.reaches(r.source) if last else 0)
+            ),
+            behind=behind,
+            spans={source: (min(days), max(days)) for source, days in changes.all_days.items() if days},
+        )
+
+
+def _usable(last: Manifest | None, project: Project, settings: Settings) -> Manifest | None:
+    """Build upon the last release only while its models and business day are still the same."""
+    if last is None or last.model_version != project.version or last.timezone != settings.timezone:
+        return None
+    return last
+
+
+def _explain(failures: tuple[AuditFailure, ...], ledger: Ledger) -> str:
+    """Say which rows of which file broke which test."""
+    rows = [row for failure in failures for row in failure.rows[:5]]
+    ids = {row["_file_id"] for row in rows if row.get("_file_id")}
+    files = ledger.file_names(file_ids=ids) if ids else {}
+    lines = [f"{len(failures)} audit test(s) failed:"]
+    for failure in failures:
+        lines.append(f"  {failure.test} on {failure.table}: {failure.failures} row(s). {failure.message}".rstrip())
+        for row in failure.rows[:5]:
+            where = (
+                f"{files.get(row['_file_id'], row['_file_id'])} line {row.get('_line')}: "
+                if row.get("_file_id")
+                else ""
+            )
+            shown = {k: str(v) for k, v in row.items() if not k.startswith("_")}
+            lines.append(f"    {where}{shown}")
+    return "\n".join(lines)
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[tuple[Keyring, Ledger]]:
+    """Open the keys and the ledger of a home."""
+    from shoplake.keys.keyring import Keyring
+    from shoplake.store.engine import open_store
+    from shoplake.store.ledger import Ledger
+
+    keyring = Keyring.open(settings)
+    store = open_store(settings, keyring)
+    try:
+        yield keyring, Ledger(store)
+    finally:
+        store.close()
