@@ -45,6 +45,7 @@ proof: setup
 bench: setup
 	$(BIN)/python -m bench
 	$(BIN)/python -m bench.collector
+	$(BIN)/python -m bench.audit
 
 clean:
 	rm -rf $(VENV) .venv-peers .demo .demo-files build

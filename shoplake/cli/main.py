@@ -28,6 +28,7 @@ COMMANDS = {
     "collect": "collect:collect",
     "drain": "collect:drain",
     "releases": "releases:releases",
+    "audit": "audit:audit",
     "keys": "keys:keys",
 }
 HELP = {
@@ -46,6 +47,7 @@ HELP = {
     "collect": "Take events over HTTP into the lake.",
     "drain": "Land what the collector took and has not landed yet.",
     "releases": "List, show, compare and prune releases.",
+    "audit": "See who was shown or changed what, and check that nothing of it is gone.",
     "keys": "Show and rotate the encryption keys.",
 }
 

@@ -36,11 +36,13 @@ def add(home: Path | None, name: str, sources: tuple[str, ...], rate_limit: int 
     Example:
       shoplake producers add shop-web --source web_events --rate-limit 5000
     """
+    from shoplake.audit.recording import changing
     from shoplake.lake.streaming import stream_contract
     from shoplake.settings import load_settings
 
     settings = load_settings(home)
-    with _producers(settings) as known:
+    asked = {"producer": name, "sources": sorted(sources), "rate_limit": rate_limit}
+    with changing(settings, "producers add", **asked), _producers(settings) as known:
         for source in sources:
             stream_contract(settings, source)
         key = known.add(name, sources, rate_limit=rate_limit)
@@ -61,10 +63,13 @@ def list_(home: Path | None, style: str) -> None:
     Example:
       shoplake producers list
     """
+    from shoplake.audit.recording import showing
     from shoplake.settings import load_settings
 
-    with _producers(load_settings(home)) as known:
+    settings = load_settings(home)
+    with showing(settings, "producers list") as entry, _producers(settings) as known:
         rows = [{name: getattr(p, name) for name in COLUMNS} for p in known.list()]
+        entry.rows = len(rows)
     print_rows(rows, style, columns=COLUMNS, empty="There is no producer yet.")
 
 
@@ -79,9 +84,11 @@ def revoke(home: Path | None, name: str, style: str) -> None:
     Example:
       shoplake producers revoke shop-web
     """
+    from shoplake.audit.recording import changing
     from shoplake.settings import load_settings
 
-    with _producers(load_settings(home)) as known:
+    settings = load_settings(home)
+    with changing(settings, "producers revoke", producer=name), _producers(settings) as known:
         known.revoke(name)
     if style == "table":
         click.echo(f"The key of {name} is revoked.")

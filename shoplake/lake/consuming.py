@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from shoplake.audit.recording import changing
 from shoplake.errors import LockedError, PositionMoved
-from shoplake.home import require_home
 from shoplake.lake.streaming import StreamBatch, StreamLander
 from shoplake.sources.kafka import chosen_topics
 from shoplake.sources.topics import TopicReader
@@ -82,9 +82,9 @@ def consume(
         UnreachableError: no broker answers at the start, or lets us in.
 
     """
-    require_home(settings)
-    topics = chosen_topics(settings, sources)
     with ExitStack() as stack:
+        stack.enter_context(changing(settings, "consume", sources=sorted(sources)))
+        topics = chosen_topics(settings, sources)
         landers = {s: stack.enter_context(_lander(settings, s)) for s in topics.values()}
         worker = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="landing"))
         consuming = _Consuming(settings, topics, landers, worker, is_stopping, say)

@@ -16,12 +16,13 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from shoplake.audit.recording import committing
 from shoplake.errors import InputError
 from shoplake.home import HomePaths, require_home
 from shoplake.lake.batch import BatchOutcome, Lander
 from shoplake.lake.entry import file_id, ledger_entry
 from shoplake.lake.held import quarantine_rejected
-from shoplake.lake.landing import LandedFile
+from shoplake.lake.landing import LandedFile, landed_words
 from shoplake.lake.locks import landing_lock, stream_lock
 from shoplake.lake.relations import Offered
 from shoplake.sources.json_lines import BLOCK, events_shape
@@ -172,13 +173,15 @@ class StreamLander:
         lander.keep(outcome)
         held, rows = quarantine_rejected(lander, [file], outcome)
         entry = ledger_entry(contract, file, found, "landed", outcome.object)
-        ledger.record_batch(
-            [entry],
-            objects=_objects(outcome) + ([held] if held else []),
-            quarantined=rows,
-            positions=[batch.range],
-        )
-        return LandedFile.from_ledger(entry, "landed")
+        landed = LandedFile.from_ledger(entry, "landed")
+        with committing(self.settings, "land batch", **landed_words(self.source, [landed])):
+            ledger.record_batch(
+                [entry],
+                objects=_objects(outcome) + ([held] if held else []),
+                quarantined=rows,
+                positions=[batch.range],
+            )
+        return landed
 
     def _contract(self) -> Contract:
         return stream_contract(self.settings, self.source)

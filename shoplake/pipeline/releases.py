@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shoplake.audit.recording import changing, committing
 from shoplake.errors import HomeError, NotFoundError
 from shoplake.home import HomePaths, require_home
 from shoplake.pipeline.manifest import Manifest, Partition, Table, decode, encode
@@ -153,9 +154,10 @@ def prune(settings: Settings, *, keep: int) -> tuple[list[str], int]:
     """
     served = current(settings)
     doomed = [r for r in list_ids(settings)[max(keep, 1) :] if served is None or r != served.release_id]
-    for release_id in doomed:
-        _manifest_path(settings, release_id).unlink()
-    return doomed, sweep(settings)
+    with changing(settings, "releases prune", keep=keep, releases=doomed):
+        for release_id in doomed:
+            _manifest_path(settings, release_id).unlink()
+        return doomed, sweep(settings)
 
 
 def expire(settings: Settings, *, days: int, now: dt.datetime) -> list[str]:
@@ -174,8 +176,9 @@ def expire(settings: Settings, *, days: int, now: dt.datetime) -> list[str]:
     oldest_kept = min(set(ids) - set(gone))
     free = files_in(load(settings, release_id) for release_id in gone)
     free -= files_in([served, load(settings, oldest_kept)])
-    for release_id in reversed(gone):
-        _manifest_path(settings, release_id).unlink()
+    with committing(settings, "expire releases", releases=gone):
+        for release_id in reversed(gone):
+            _manifest_path(settings, release_id).unlink()
     for file in free:
         (HomePaths(settings.home).partitions / file).unlink(missing_ok=True)
     return gone

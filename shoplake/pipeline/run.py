@@ -9,8 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from shoplake.audit.recording import changing, committing, showing
 from shoplake.errors import AuditFailed
-from shoplake.home import HomePaths, home_lock, require_home
+from shoplake.home import HomePaths, home_lock
 from shoplake.pipeline import releases
 from shoplake.pipeline.build import AuditFailure, BuildOutcome, Project, Step, build, parse
 from shoplake.pipeline.changes import changes_since
@@ -81,9 +84,8 @@ def run(
     """
     from shoplake.lake.landing import land_inbox
 
-    require_home(settings)
-    report = RunReport()
-    with home_lock(settings), _open(settings) as (keyring, ledger):
+    report, mode = RunReport(), {"full_audit": full_audit or None, "rebuild": rebuild or None}
+    with changing(settings, "run", **mode) as entry, home_lock(settings), _open(settings) as (keyring, ledger):
         crashed = ledger.interrupted_run()
         run_id = ledger.start_run()
         if crashed:
@@ -97,6 +99,8 @@ def run(
             ledger.finish_run(run_id, status="failed", release_id=None, detail={"error": str(error)})
             raise
         ledger.finish_run(run_id, status="ok", release_id=report.release, detail=report.as_dict())
+        entry.release = report.release
+        entry.detail = entry.detail | {"published": report.published}
     return report
 
 
@@ -132,7 +136,10 @@ def _release(
         outcome = _build_and_audit(workspace, project, report, on_step)
         with _timed(report, "publish", on_step) as step:
             manifest = _manifest(workspace, project, outcome, ledger, last)
-            releases.save(settings, manifest)
+            words = {"restatements": [msgspec.to_builtins(each) for each in manifest.restatements]}
+            changed = sorted(f"{manifest.tables[name].database}.{name}" for name in manifest.changed)
+            with committing(settings, "publish", release=manifest.release_id, tables=changed, **words):
+                releases.save(settings, manifest)
             releases.expire(settings, days=settings.release_retention_days, now=manifest.created_at)
             step["rows"] = sum(manifest.changed.values())
         report.release, report.published = manifest.release_id, True
@@ -144,8 +151,12 @@ def _build_and_audit(
     workspace: Workspace, project: Project, report: RunReport, on_step: Callable[[str], None]
 ) -> BuildOutcome:
     models = [model.name for model in workspace.graph.tables() if model.name in workspace.plan.touched]
-    with _timed(report, "build and audit", on_step):
+    with (
+        _timed(report, "build and audit", on_step),
+        showing(workspace.settings, "build", tables=sorted(models)) as entry,
+    ):
         outcome = build(workspace, project, models)
+        entry.detail = {"tests_passed": outcome.tests.passed, "tests_failed": outcome.tests.failed}
     report.steps[-1:] = [*outcome.steps, report.steps[-1]]
     report.tests, report.failures = outcome.tests, outcome.failures
     if outcome.failures:
