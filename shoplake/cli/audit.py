@@ -122,7 +122,7 @@ def verify(home: Path | None, folder: Path | None, heads: str | None, public_key
     \b
     Example:
       shoplake audit verify
-      shoplake audit verify --log copy/audit --heads /mnt/heads --public-key public.pem
+      shoplake audit verify --log copy/audit --heads /srv/heads --public-key public.pem
     """
     from shoplake.audit.reading import check_copy, check_home, summary
     from shoplake.audit.recording import showing
