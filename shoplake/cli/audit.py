@@ -102,7 +102,10 @@ def export(home: Path | None, /, output: Path, style: str, **narrowing: Any) -> 
       shoplake audit export --from 2026-01-01 --output audit.jsonl
     """
     from shoplake.audit.export import write_rows
+    from shoplake.home import require_home
+    from shoplake.settings import load_settings
 
+    require_home(load_settings(home))
     if output.exists() or output.suffix not in {".jsonl", ".csv"}:
         raise InputError(f"{output} cannot be written.", hint="Name a new file that ends in .jsonl or .csv.")
     rows = _found(home, "audit export", narrowing | {"output": str(output)}, None)
