@@ -52,7 +52,8 @@ proof: setup
 	$(BIN)/python -m pytest -m proof
 
 bench: setup
-	@failed=0; for part in bench bench.collector bench.consume bench.stream; do $(BIN)/python -m $$part || failed=1; done; exit $$failed
+	@failed=0; for part in bench bench.collector bench.consume "bench.stream --output docs/benchmarks.md" bench.audit; do \
+		$(BIN)/python -m $$part || failed=1; done; exit $$failed
 
 clean:
 	rm -rf $(VENV) .venv-peers node_modules .demo .demo-files build

@@ -105,3 +105,9 @@ class AuditFailed(ShoplakeError):  # noqa: N818 - an audit that fails is the eve
 
     code = "audit"
     exit_code = 1
+
+
+class AuditLogError(ShoplakeError):
+    """The audit log cannot be written or read; what it would have recorded is not done."""
+
+    code = "audit_log"

@@ -83,6 +83,16 @@ class HomePaths:
         """Folder of the locks that streams and the keeping of the lake share."""
         return self.home / "locks"
 
+    @property
+    def audit(self) -> Path:
+        """Folder of the audit log."""
+        return self.home / "audit"
+
+    @property
+    def tls(self) -> Path:
+        """Folder of the certificate authority and of the certificate that servers show."""
+        return self.home / "tls"
+
     def folders(self) -> tuple[Path, ...]:
         """List every folder of a complete home, each after the one it lies in."""
         return (
@@ -96,6 +106,8 @@ class HomePaths:
             self.manifests,
             self.build,
             self.locks,
+            self.audit,
+            self.tls,
         )
 
 

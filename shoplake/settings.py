@@ -59,7 +59,29 @@ class Settings(BaseSettings):
     store_url: str = Field(
         "", description="URL of a PostgreSQL database for the operational store; empty means SQLCipher in the home."
     )
+    audit_heads: str = Field(
+        "", description="Second place of the audit log's signed heads: a folder, or an fsspec URL; empty means none."
+    )
+    audit_segment_bytes: Annotated[int, Field(ge=4096)] = Field(
+        64_000_000, description="Size at which the audit log begins another file; it does so each month too."
+    )
+    audit_retention_days: Annotated[int, Field(ge=0)] = Field(
+        0, description="Days for which files of the audit log are kept; 0 keeps all of them."
+    )
+    tls_cert_file: Path | None = Field(
+        None, description="PEM file of the certificate that servers show; without it one of the home's own authority."
+    )
+    tls_key_file: Path | None = Field(None, description="PEM file of that certificate's private key.")
+    tls_names: tuple[str, ...] = Field(
+        (), description="Names and addresses in the certificate of the home's own, beside those of the loopback."
+    )
+    tls_certificate_days: Annotated[int, Field(ge=1, le=397)] = Field(
+        30, description="Days for which that certificate holds; it is renewed when a third of them is left."
+    )
 
+    collector_tls: bool = Field(
+        True, description="The collector speaks TLS 1.3 only; plain HTTP is for the loopback, or behind a proxy."
+    )
     collector_body_limit_bytes: Annotated[int, Field(gt=0)] = Field(
         8_000_000, description="Largest request body that the collector takes, decompressed."
     )

@@ -132,7 +132,7 @@ def running_collector(work: Path, *, drain_seconds: float = 3600) -> Iterator[tu
     subprocess.run([*shoplake, "init"], check=True, capture_output=True)
     add = [*shoplake, "producers", "add", "bench", "--source", "web_events", "--format", "json"]
     key = json.loads(subprocess.run(add, check=True, capture_output=True, text=True).stdout)["key"]
-    serve = [*shoplake, "collect", "--port", "0", "--drain-seconds", str(drain_seconds)]
+    serve = [*shoplake, "collect", "--no-tls", "--port", "0", "--drain-seconds", str(drain_seconds)]
     process = subprocess.Popen(serve, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})
     try:
         assert process.stdout is not None  # noqa: S101 - it is piped

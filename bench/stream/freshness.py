@@ -73,7 +73,7 @@ def measure_freshness(work: Path, *, rate: int, seconds: float, every: float) ->
     add = ["producers", "add", "bench", "--source", "web_events", "--source", "interactions", "--format", "json"]
     key = json.loads(subprocess.run([*shoplake, *add], check=True, capture_output=True, text=True).stdout)["key"]
     settings = load_settings(home)
-    with _process([*shoplake, "collect", "--port", "0"]) as collector:
+    with _process([*shoplake, "collect", "--no-tls", "--port", "0"]) as collector:
         assert collector.stdout is not None  # noqa: S101 - it is piped
         port = int(collector.stdout.readline().rsplit(":", 1)[1])
         with _process([*shoplake, "stream", "--every", str(every), "--format", "json"]) as rounds:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,14 @@ from shoplake.access.kpi_definition import Kpi, load_kpis
 from shoplake.access.kpi_inputs import tables_read
 from shoplake.access.kpi_query import Asked, Query
 from shoplake.access.kpi_window import ONE_DAY, Clock, Window, parse_day
+from shoplake.audit.recording import showing
 from shoplake.errors import InputError, NotFoundError
 from shoplake.keys.rereading import rereads
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from shoplake.audit.entry import Entry
     from shoplake.pipeline.manifest import Manifest
     from shoplake.settings import Settings
 
@@ -28,7 +31,6 @@ LOOKBACK_DAYS = 40
 __all__ = ["KpiAnswer", "answer", "answer_all", "answer_on", "load_kpis"]
 
 
-@rereads
 def answer(
     settings: Settings,
     name: str,
@@ -57,6 +59,25 @@ def answer(
         InputError: not a date, or the window ends before it starts.
 
     """
+    by = tuple(by)
+    asked = {"kpi": name, "days": [str(from_ or ""), str(to or "")], "by": by, "definition": definition}
+    with showing(settings, "kpi", release=release, where=dict(where or {}), **asked) as entry:
+        found = _answer(settings, name, from_, to, by, where, definition, release)
+        _note(entry, [found])
+    return found
+
+
+@rereads
+def _answer(
+    settings: Settings,
+    name: str,
+    from_: str | dt.date | None,
+    to: str | dt.date | None,
+    by: Iterable[str],
+    where: Filters | None,
+    definition: str | None,
+    release: str | None,
+) -> KpiAnswer:
     from shoplake.pipeline.releases import required
 
     kpi = _find(name)
@@ -71,7 +92,6 @@ def answer(
         con.close()
 
 
-@rereads
 def answer_all(
     settings: Settings,
     *,
@@ -87,6 +107,31 @@ def answer_all(
         InputError: as `answer`.
 
     """
+    with showing(settings, "kpis", release=release, team=team, days=[str(from_ or ""), str(to or "")]) as entry:
+        found = _answer_all(settings, from_, to, release, team)
+        _note(entry, found)
+    return found
+
+
+def _note(entry: Entry, found: Sequence[KpiAnswer]) -> None:
+    """Put into the record what was answered, and out of which marts."""
+    asked = [load_kpis()[answer.kpi] for answer in found]
+    words = " ".join(f"{kpi.relation} {kpi.coverage.mart} {' '.join(m.name for m in kpi.marts)}" for kpi in asked)
+    marts = set(re.findall(r"\bmart_([a-z]+)(__\w+)", words))
+    entry.tables = sorted(f"{team}.mart_{team}{rest}" for team, rest in marts)
+    entry.release = found[0].release if found else entry.release
+    entry.show([answer.as_dict() for answer in found])
+    entry.rows = sum(len(answer.rows) + 1 for answer in found)
+
+
+@rereads
+def _answer_all(
+    settings: Settings,
+    from_: str | dt.date | None,
+    to: str | dt.date | None,
+    release: str | None,
+    team: str | None,
+) -> list[KpiAnswer]:
     from shoplake.pipeline.releases import required
 
     kpis = load_kpis()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shoplake.audit.recording import showing
 from shoplake.errors import QueryError
 from shoplake.keys.rereading import rereads
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from shoplake.audit.entry import Entry
+    from shoplake.pipeline.manifest import Manifest
     from shoplake.settings import Settings
 
 
@@ -46,20 +50,30 @@ def query(
     """
     import duckdb
 
-    try:
-        return _answer(settings, sql, parameters, release, limit)
-    except duckdb.Error as error:
-        raise QueryError(str(error), hint="`shoplake releases show` lists the tables and their columns.") from error
+    with showing(settings, "sql", sql=sql, parameters=[str(value) for value in parameters], release=release) as entry:
+        try:
+            found = _answer(settings, sql, parameters, release, limit, entry)
+        except duckdb.Error as error:
+            raise QueryError(str(error), hint="`shoplake releases show` lists the tables and their columns.") from error
+        entry.release = found.release
+        entry.show(found.rows)
+    return found
 
 
 @rereads
 def _answer(
-    settings: Settings, sql: str, parameters: Sequence[object], release: str | None, limit: int | None
+    settings: Settings,
+    sql: str,
+    parameters: Sequence[object],
+    release: str | None,
+    limit: int | None,
+    entry: Entry,
 ) -> QueryResult:
     from shoplake.access.session import open_release
     from shoplake.pipeline.releases import required
 
     manifest = required(settings, release)
+    entry.tables = _tables(manifest, sql)
     con = open_release(settings, manifest)
     try:
         check_is_select(con, sql)
@@ -75,6 +89,13 @@ def _answer(
         rows=found if limit is None else found[:limit],
         is_cut=limit is not None and len(found) > limit,
     )
+
+
+def _tables(manifest: Manifest, sql: str) -> list[str]:
+    """Name the tables that a query may read: those that it names, or all where it may make up names as it runs."""
+    words = {word.lower() for word in re.findall(r"\w+", sql)}
+    makes_names = bool(words & {"query", "query_table"})
+    return sorted(f"{t.database}.{name}" for name, t in manifest.tables.items() if makes_names or name.lower() in words)
 
 
 def check_is_select(con: DuckDBPyConnection, sql: str) -> None:

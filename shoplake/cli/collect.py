@@ -19,9 +19,13 @@ COLUMNS = ("source", "file", "rows_read", "rows_landed", "rows_quarantined", "ro
     type=click.FloatRange(min=0, min_open=True),
     help="Seconds between two drains into the lake (default: the setting collector_drain_seconds).",
 )
+@click.option("--no-tls", is_flag=True, help="Speak plain HTTP, on the loopback only.")
+@click.option("--behind-proxy", is_flag=True, help="With --no-tls: on any address, for a proxy before it encrypts.")
 @click.pass_obj
-def collect(home: Path | None, host: str, port: int, drain_seconds: float | None) -> None:
-    r"""Take events of stream sources over HTTP; an answer of 200 means that they are on disk, encrypted.
+def collect(
+    home: Path | None, host: str, port: int, drain_seconds: float | None, no_tls: bool, behind_proxy: bool
+) -> None:
+    r"""Take events of stream sources over HTTPS; an answer of 200 means that they are on disk, encrypted.
 
     Runs until it is stopped, and drains what it took into the lake meanwhile.
 
@@ -37,9 +41,17 @@ def collect(home: Path | None, host: str, port: int, drain_seconds: float | None
     require_home(settings)
     if drain_seconds is not None:
         settings = settings.model_copy(update={"collector_drain_seconds": drain_seconds})
+    if no_tls:
+        settings = settings.model_copy(update={"collector_tls": False})
     from shoplake.collector.serve import collect as run_collector
 
-    run_collector(settings, host=host, port=port, on_ready=lambda url: click.echo(f"Collecting on {url}"))
+    run_collector(
+        settings,
+        host=host,
+        port=port,
+        on_ready=lambda url: click.echo(f"Collecting on {url}"),
+        behind_proxy=behind_proxy,
+    )
 
 
 @click.command()

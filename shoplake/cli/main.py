@@ -29,6 +29,7 @@ COMMANDS = {
     "collect": "collect:collect",
     "drain": "collect:drain",
     "releases": "releases:releases",
+    "audit": "audit:audit",
     "keys": "keys:keys",
 }
 HELP = {
@@ -45,9 +46,10 @@ HELP = {
     "lake": "List, show and export raw rows with where they came from.",
     "quarantine": "List, show and replay rows that broke a rule.",
     "producers": "Say who may send events over HTTP.",
-    "collect": "Take events over HTTP into the lake.",
+    "collect": "Take events over HTTPS into the lake.",
     "drain": "Land what the collector took and has not landed yet.",
     "releases": "List, show, compare and prune releases.",
+    "audit": "See who was shown or changed what, and check that nothing of it is gone.",
     "keys": "Show and rotate the encryption keys.",
 }
 

@@ -40,13 +40,15 @@ def add(
       shoplake producers add shop-web --source web_events --rate-limit 5000
       shoplake producers add wall-screen --reads-live
     """
+    from shoplake.audit.recording import changing
     from shoplake.errors import InputError
     from shoplake.lake.streaming import stream_contract
     from shoplake.settings import load_settings
     from shoplake.store.producers import READS_LIVE
 
     settings = load_settings(home)
-    with _producers(settings) as known:
+    asked = {"producer": name, "sources": sorted(sources), "reads_live": reads_live or None, "rate_limit": rate_limit}
+    with changing(settings, "producers add", **asked), _producers(settings) as known:
         if not sources and not reads_live:
             raise InputError("The key would be for nothing.", hint="Name a --source that it may send, or --reads-live.")
         for source in sources:
@@ -70,10 +72,13 @@ def list_(home: Path | None, style: str) -> None:
     Example:
       shoplake producers list
     """
+    from shoplake.audit.recording import showing
     from shoplake.settings import load_settings
 
-    with _producers(load_settings(home)) as known:
+    settings = load_settings(home)
+    with showing(settings, "producers list") as entry, _producers(settings) as known:
         rows = [{name: getattr(p, name) for name in COLUMNS} for p in known.list()]
+        entry.rows = len(rows)
     print_rows(rows, style, columns=COLUMNS, empty="There is no producer yet.")
 
 
@@ -88,9 +93,11 @@ def revoke(home: Path | None, name: str, style: str) -> None:
     Example:
       shoplake producers revoke shop-web
     """
+    from shoplake.audit.recording import changing
     from shoplake.settings import load_settings
 
-    with _producers(load_settings(home)) as known:
+    settings = load_settings(home)
+    with changing(settings, "producers revoke", producer=name), _producers(settings) as known:
         known.revoke(name)
     if style == "table":
         click.echo(f"The key of {name} is revoked.")

@@ -24,11 +24,14 @@ def list_releases(home: Path | None, style: str) -> None:
     Example:
       shoplake releases list
     """
+    from shoplake.audit.recording import showing
     from shoplake.pipeline import releases as kept
     from shoplake.settings import load_settings
 
     settings = load_settings(home)
-    served = kept.current(settings)
+    with showing(settings, "releases list") as entry:
+        served, found = kept.current(settings), list(kept.kept(settings))
+        entry.rows = len(found)
     rows = [
         {
             "release": manifest.release_id,
@@ -39,7 +42,7 @@ def list_releases(home: Path | None, style: str) -> None:
             "restatements": len(manifest.restatements),
             "watermarks": {s: f"{m:%Y-%m-%d %H:%M}" for s, m in sorted(manifest.watermarks.items())},
         }
-        for manifest in kept.kept(settings)
+        for manifest in found
     ]
     print_rows(rows, style, empty="Nothing has been released yet.")
 
@@ -55,10 +58,14 @@ def show(home: Path | None, release: str | None, style: str) -> None:
     Example:
       shoplake releases show
     """
+    from shoplake.audit.recording import showing
     from shoplake.pipeline.releases import required
     from shoplake.settings import load_settings
 
-    manifest = required(load_settings(home), release)
+    settings = load_settings(home)
+    with showing(settings, "releases show", release=release) as entry:
+        manifest = required(settings, release)
+        entry.release, entry.rows = manifest.release_id, len(manifest.tables)
     rows = [
         {
             "table": f"{table.database}.{name}",
@@ -84,10 +91,14 @@ def diff(home: Path | None, before: str, after: str | None, style: str) -> None:
     Example:
       shoplake releases diff 20260105T081500Z-3f2a91
     """
+    from shoplake.audit.recording import showing
     from shoplake.pipeline.diff import compare
     from shoplake.settings import load_settings
 
-    result = compare(load_settings(home), before, after)
+    settings = load_settings(home)
+    with showing(settings, "releases diff", before=before) as entry:
+        result = compare(settings, before, after)
+        entry.release, entry.rows = result.after, len(result.tables)
     if style == "json":
         print_json(result.as_dict())
         return

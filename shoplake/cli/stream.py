@@ -40,22 +40,22 @@ def stream(home: Path | None, every: float, once: bool, style: str) -> None:
     Example:
       shoplake stream --every 20
     """
+    from shoplake.audit.recording import changing
     from shoplake.pipeline.stream import Stream
     from shoplake.pipeline.stream import stream as run_stream
     from shoplake.settings import load_settings
 
     is_stopping, settings = stops_on_signals(), load_settings(home)
-    if once:
-        report = Stream(settings, is_stopping=is_stopping).round()
-        if report is not None:
-            _print_round(report, style)
-        return
 
     def tell(report: RunReport) -> None:
-        if report.published:
+        if report.published or once:
             _print_round(report, style)
 
-    run_stream(settings, every_seconds=every, is_stopping=is_stopping, on_round=tell, on_failure=_say)
+    with changing(settings, "stream", once=once or None):
+        if not once:
+            run_stream(settings, every_seconds=every, is_stopping=is_stopping, on_round=tell, on_failure=_say)
+        elif (report := Stream(settings, is_stopping=is_stopping).round()) is not None:
+            tell(report)
 
 
 def _print_round(report: RunReport, style: str) -> None:

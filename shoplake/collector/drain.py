@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shoplake.audit.recording import changing
 from shoplake.errors import PositionMoved, ShoplakeError
 from shoplake.lake.landing import LandedFile
 from shoplake.lake.locks import spool_lock
@@ -85,7 +86,7 @@ def drain(settings: Settings) -> list[LandedFile]:
 
     """
     landed: list[LandedFile] = []
-    with _opened(settings) as spool:
+    with changing(settings, "drain") as entry, _opened(settings) as spool:
 
         def note(source: str, last_id: int, file: LandedFile) -> None:
             spool.forget_landed(source, last_id)
@@ -96,6 +97,7 @@ def drain(settings: Settings) -> list[LandedFile]:
             work.once(note)
         finally:
             work.close()
+        entry.rows = sum(file.rows_landed for file in landed)
     return landed
 
 

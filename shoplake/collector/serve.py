@@ -9,10 +9,13 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from ipaddress import ip_address
+from ssl import SSLContext
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
+from shoplake.audit.recording import changing
 from shoplake.collector.acceptance import Acceptance
 from shoplake.collector.app import Limits, make_app
 from shoplake.collector.doorkeeper import Doorkeeper
@@ -23,6 +26,7 @@ from shoplake.collector.segment_endpoint import segment_paths
 from shoplake.contracts import stream_contracts
 from shoplake.errors import InputError
 from shoplake.keys.keyring import Keyring
+from shoplake.keys.tls import ServerTls
 from shoplake.lake.locks import spool_lock
 from shoplake.live.process import LiveWindow
 from shoplake.store.spool import open_spool
@@ -37,7 +41,9 @@ log = logging.getLogger("shoplake.collector")
 SWITCH_SECONDS = 0.0005
 
 
-def collect(settings: Settings, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+def collect(
+    settings: Settings, *, host: str, port: int, on_ready: Callable[[str], None], behind_proxy: bool = False
+) -> None:
     """Take events over HTTP until a signal ends it.
 
     Args:
@@ -45,18 +51,24 @@ def collect(settings: Settings, *, host: str, port: int, on_ready: Callable[[str
         host: address to listen on.
         port: port to listen on; 0 for any free one.
         on_ready: told the URL, once requests are answered.
+        behind_proxy: plain HTTP may be spoken on any address, for a proxy before it encrypts.
 
     Raises:
         HomeError: there is no such home.
-        InputError: the address cannot be listened on; ``collector_segment_source`` is no stream source; Kafka lacks a
-            topic.
+        InputError: the address cannot be listened on, or would be served in clear; ``collector_segment_source``
+            is no stream source; Kafka lacks a topic.
         SettingsError: with Kafka, the settings lack something.
         UnreachableError: with Kafka, no broker answers or lets us in.
 
     """
     # Threads take turns more often than Python's 5 ms: a commit must not wait so long for the answers of the last one.
     sys.setswitchinterval(SWITCH_SECONDS)
+    if not settings.collector_tls and not _is_loopback(host) and not behind_proxy:
+        raise InputError(
+            f"{host} would be served in clear.", hint="Leave --no-tls out, or add --behind-proxy if a proxy encrypts."
+        )
     with ExitStack() as stack:
+        stack.enter_context(changing(settings, "collect", host=host, port=port))
         stack.enter_context(spool_lock(settings, is_shared=True, wait_seconds=30))
         spool = open_spool(settings, Keyring.open(settings))
         stack.callback(spool.close)
@@ -88,7 +100,9 @@ def collect(settings: Settings, *, host: str, port: int, on_ready: Callable[[str
         # What is here now stays: the collection of garbage need not look at it again and again.
         gc.collect()
         gc.freeze()
-        server = _Server(server_config(app), lambda: on_ready(_url(listening)), live.stop)
+        tls = stack.enter_context(ServerTls(settings).renewing()) if settings.collector_tls else None
+        config = server_config(app, tls)
+        server = _Server(config, lambda: on_ready(_url(listening, is_tls=tls is not None)), live.stop)
         server.run(sockets=[listening])
 
 
@@ -105,7 +119,7 @@ def _log(settings: Settings, spool: Spool, stack: ExitStack) -> Spool | KafkaLog
     return opened
 
 
-def server_config(app: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn takes any ASGI application
+def server_config(app: Any, tls: SSLContext | None = None) -> uvicorn.Config:  # noqa: ANN401 - any ASGI application
     """Give how applications are served; the benchmark's bare endpoint is served in the same way."""
     return uvicorn.Config(
         app,
@@ -119,6 +133,7 @@ def server_config(app: Any) -> uvicorn.Config:  # noqa: ANN401 - uvicorn takes a
         proxy_headers=False,
         timeout_graceful_shutdown=10,
         backlog=2048,
+        ssl_context_factory=(lambda _config, _default: tls) if tls else None,
     )
 
 
@@ -139,6 +154,13 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
@@ -150,6 +172,7 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def _url(listening: socket.socket) -> str:
+def _url(listening: socket.socket, *, is_tls: bool) -> str:
     host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if is_tls else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -8,6 +8,7 @@ import os
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,22 @@ if TYPE_CHECKING:
 NONCE_BYTES = 12
 CHECK = "keyring"
 """Name of an entry that only the right key-encryption key opens."""
+
+
+_OPENED: ContextVar[set[str] | None] = ContextVar("opened", default=None)
+
+
+@contextmanager
+def noting_keys() -> Iterator[set[str]]:
+    """Give the set of the data keys that this block opens, ``<name>/<version>``, as it fills."""
+    outer, opened = _OPENED.get(), set[str]()
+    token = _OPENED.set(opened)
+    try:
+        yield opened
+    finally:
+        _OPENED.reset(token)
+        if outer is not None:
+            outer |= opened
 
 
 @dataclass(frozen=True)
@@ -94,6 +111,9 @@ class Keyring:
             KeyAccessError: there is none, or it does not open under the key-encryption key.
 
         """
+        opened = _OPENED.get()
+        if opened is not None:
+            opened.add(f"{name}/{version}")
         cached = self._cache.get((name, version))
         if cached is not None:
             return cached

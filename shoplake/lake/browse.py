@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shoplake.audit.recording import changing, showing
 from shoplake.errors import InputError
 from shoplake.home import require_home
 from shoplake.keys.duckdb_session import quoted, text
@@ -39,7 +40,6 @@ class LakeRows:
     rows: list[tuple[Any, ...]]
 
 
-@rereads
 def list_files(settings: Settings, source: str, *, every_version: bool = False) -> list[SourceFile]:
     """List the files of a source: those whose rows count, or every version that was offered.
 
@@ -47,11 +47,18 @@ def list_files(settings: Settings, source: str, *, every_version: bool = False) 
         InputError: no such source.
 
     """
+    with showing(settings, "lake list", source=source) as entry:
+        found = _files(settings, source, every_version)
+        entry.rows = len(found)
+    return found
+
+
+@rereads
+def _files(settings: Settings, source: str, every_version: bool) -> list[SourceFile]:
     with _opened(settings, source) as (_, ledger, _con):
         return ledger.files(source, only_active=not every_version)
 
 
-@rereads
 def show_rows(
     settings: Settings,
     source: str,
@@ -73,6 +80,14 @@ def show_rows(
         InputError: no such source, or it has no event time and a day was asked for.
 
     """
+    with showing(settings, "lake show", source=source, days=[str(first or ""), str(last or "")]) as entry:
+        found = _rows(settings, source, first, last, limit)
+        entry.show(found.rows)
+    return found
+
+
+@rereads
+def _rows(settings: Settings, source: str, first: dt.date | None, last: dt.date | None, limit: int | None) -> LakeRows:
     with _opened(settings, source) as (contract, ledger, con):
         scan = _scan(settings, con, contract, ledger, first, last)
         cursor = con.execute(f"{scan} limit {limit}" if limit is not None else scan)
@@ -100,11 +115,15 @@ def export_rows(
         raise InputError(f"{target.name} has no known ending.", hint=f"Use one of {', '.join(EXPORTS)}.")
     if target.exists():
         raise InputError(f"{target} exists already.", hint="Name another file.")
+    days = [str(first or ""), str(last or "")]
     try:
-        return _export(settings, source, target, first, last)
+        with changing(settings, "lake export", source=source, days=days, file=str(target)) as entry:
+            entry.rows = _export(settings, source, target, first, last)
+            entry.result_bytes = target.stat().st_size
     except BaseException:
         target.unlink(missing_ok=True)
         raise
+    return entry.rows
 
 
 @rereads

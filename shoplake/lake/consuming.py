@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from shoplake.audit.recording import changing
 from shoplake.errors import LockedError, PositionMoved
-from shoplake.home import require_home
 from shoplake.lake.streaming import StreamBatch, StreamLander
 from shoplake.sources.kafka import chosen_topics
 from shoplake.sources.topics import READ_SECONDS, TopicReader
@@ -89,9 +89,9 @@ def consume(
         UnreachableError: no broker answers at the start, or lets us in.
 
     """
-    require_home(settings)
-    topics = chosen_topics(settings, sources)
     with ExitStack() as stack:
+        stack.enter_context(changing(settings, "consume", sources=sorted(sources)))
+        topics = chosen_topics(settings, sources)
         workers = min(settings.threads, LANDINGS)
         landers = {source: _Landers(settings, source, workers, stack) for source in topics.values()}
         pool = stack.enter_context(ThreadPoolExecutor(workers, thread_name_prefix="landing"))

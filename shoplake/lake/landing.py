@@ -12,6 +12,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Literal
 
+from shoplake.audit.recording import committing, showing
 from shoplake.errors import InputError
 from shoplake.home import HomePaths, home_lock, require_home
 from shoplake.lake.batch import BatchOutcome, FileOutcome, Lander
@@ -114,12 +115,15 @@ def land(
 
     """
     require_home(settings)
-    contract = _contract(settings, source)
-    files = find_files(paths)
-    now = (clock or _utc_now)().astimezone(dt.UTC).replace(tzinfo=None)
-    with home_lock(settings, wait_seconds=WAIT_SECONDS), _opened(settings) as (keyring, ledger, vault):
-        landing = _Landing(settings, contract, keyring, ledger, vault, accept, now)
-        return landing.land(files, on_progress)
+    with showing(settings, "land", source=source, paths=[str(path) for path in paths], accept=accept or None) as entry:
+        contract = _contract(settings, source)
+        files = find_files(paths)
+        now = (clock or _utc_now)().astimezone(dt.UTC).replace(tzinfo=None)
+        with home_lock(settings, wait_seconds=WAIT_SECONDS), _opened(settings) as (keyring, ledger, vault):
+            landing = _Landing(settings, contract, keyring, ledger, vault, accept, now)
+            found = landing.land(files, on_progress)
+        entry.rows = sum(file.rows_landed for file in found if file.status != "unchanged")
+    return found
 
 
 def land_inbox(settings: Settings, *, locked: bool = False) -> list[LandedFile]:
@@ -147,6 +151,13 @@ def land_inbox(settings: Settings, *, locked: bool = False) -> list[LandedFile]:
                 _clear(files, found)
             results += found
     return results
+
+
+def landed_words(source: str, files: Sequence[LandedFile]) -> dict[str, Any]:
+    """Say for the audit log what a batch lands: each file that changes something, with its rows."""
+    told = [file for file in files if file.status != "unchanged"]
+    shown = [[file.file, file.status, file.rows_landed, file.rows_quarantined] for file in told]
+    return {"source": source, "rows": sum(file.rows_landed for file in told), "files": shown}
 
 
 def _clear(files: Sequence[FoundFile], results: Sequence[LandedFile]) -> None:
@@ -221,12 +232,15 @@ class _Landing:
             with self._connections(), ThreadPoolExecutor(min(self.settings.threads, len(batches)) or 1) as workers:
                 for record in workers.map(lambda batch: self._land_batch(batch, known), batches):  # noqa: B023 - used up here
                     if record.files:
-                        self.ledger.record_batch(
-                            record.files,
-                            objects=record.objects,
-                            quarantined=record.quarantined,
-                            restated=record.restated,
-                        )
+                        with committing(
+                            self.settings, "land batch", **landed_words(self.contract.source, record.results)
+                        ):
+                            self.ledger.record_batch(
+                                record.files,
+                                objects=record.objects,
+                                quarantined=record.quarantined,
+                                restated=record.restated,
+                            )
                     results += record.results
                     on_progress(len(results), len(files))
         return results

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shoplake.audit.recording import changing, showing
 from shoplake.errors import InputError, NotFoundError
 from shoplake.home import HomePaths, home_lock, require_home
 from shoplake.keys.duckdb_session import add_parquet_key, parquet_options, text
@@ -65,17 +66,23 @@ class _Line:
     layout: dict[str, Any]
 
 
-@rereads
 def list_rows(
     settings: Settings, source: str | None = None, *, status: str | None = "open", limit: int | None = None
 ) -> list[HeldRow]:
     """List quarantined rows, without their content."""
+    with showing(settings, "quarantine list", source=source) as entry:
+        found = _listed(settings, source, status, limit)
+        entry.rows = len(found)
+    return found
+
+
+@rereads
+def _listed(settings: Settings, source: str | None, status: str | None, limit: int | None) -> list[HeldRow]:
     with _reading(settings) as room:
         names = {file.file_id: file.logical_name for file in room.ledger.files(source)}
         return [_held(row, names) for row in room.ledger.quarantined(source=source, status=status, limit=limit)]
 
 
-@rereads
 def show_rows(settings: Settings, ids: Collection[int]) -> list[HeldRow]:
     """Show quarantined rows with the line as it came.
 
@@ -83,6 +90,14 @@ def show_rows(settings: Settings, ids: Collection[int]) -> list[HeldRow]:
         NotFoundError: an id is not known.
 
     """
+    with showing(settings, "quarantine show", ids=sorted(ids)) as entry:
+        found = _shown(settings, ids)
+        entry.show([(row.file, row.line, row.raw) for row in found])
+    return found
+
+
+@rereads
+def _shown(settings: Settings, ids: Collection[int]) -> list[HeldRow]:
     with _reading(settings) as room:
         rows = room.ledger.quarantined(ids=ids, status=None)
         missing = set(ids) - {row.quarantine_id for row in rows}
@@ -129,7 +144,18 @@ def replay(
     """
     moment = (now or dt.datetime.now(dt.UTC)).astimezone(dt.UTC).replace(tzinfo=None)
     edits = dict(edits or {})
-    with home_lock(settings, wait_seconds=WAIT_SECONDS), _reading(settings) as room:
+    asked = {
+        "source": source,
+        "file": file,
+        "ids": sorted(ids or ()),
+        "edited": sorted(edits),
+        "accept": accept or None,
+    }
+    with (
+        changing(settings, "quarantine replay", **asked) as entry,
+        home_lock(settings, wait_seconds=WAIT_SECONDS),
+        _reading(settings) as room,
+    ):
         wanted = room.ledger.quarantined(source=source, ids=ids if ids is not None else (list(edits) or None))
         unknown = edits.keys() - {row.quarantine_id for row in wanted}
         if unknown:
@@ -139,9 +165,10 @@ def replay(
             by_file.setdefault(row.file_id, []).append(row)
         results = []
         for file_id, rows in by_file.items():
-            entry = room.ledger.file(file_id)
-            if file is None or entry.logical_name == file:
-                results.append(_Replay(room, entry, rows, edits, accept, moment).result())
+            held = room.ledger.file(file_id)
+            if file is None or held.logical_name == file:
+                results.append(_Replay(room, held, rows, edits, accept, moment).result())
+        entry.rows = sum(result.rows_landed for result in results)
         return results
 
 

@@ -16,13 +16,14 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from shoplake.audit.recording import committing
 from shoplake.errors import EventsLanded, InputError, LockedError, PositionMoved
 from shoplake.home import HomePaths, require_home
 from shoplake.lake.batch import BatchOutcome, Lander
 from shoplake.lake.disk import disk_failures_said
 from shoplake.lake.entry import file_id, ledger_entry
 from shoplake.lake.held import quarantine_rejected
-from shoplake.lake.landing import LandedFile
+from shoplake.lake.landing import LandedFile, landed_words
 from shoplake.lake.locks import landing_lock, stream_lock
 from shoplake.lake.relations import Offered
 from shoplake.sources.json_lines import BLOCK, events_shape
@@ -196,14 +197,16 @@ class StreamLander:
         lander.keep(outcome)
         held, rows = quarantine_rejected(lander, [file], outcome)
         entry = ledger_entry(contract, file, found, "landed", outcome.object)
-        ledger.record_batch(
-            [entry],
-            objects=_objects(outcome) + ([held] if held else []),
-            quarantined=rows,
-            positions=[batch.range],
-            events=self._event_keys(keys),
-        )
-        return LandedFile.from_ledger(entry, "landed")
+        landed = LandedFile.from_ledger(entry, "landed")
+        with committing(self.settings, "land batch", **landed_words(self.source, [landed])):
+            ledger.record_batch(
+                [entry],
+                objects=_objects(outcome) + ([held] if held else []),
+                quarantined=rows,
+                positions=[batch.range],
+                events=self._event_keys(keys),
+            )
+        return landed
 
     def _event_keys(self, keys: Sequence[bytes]) -> EventKeys | None:
         if not keys:

@@ -6,6 +6,7 @@ import datetime as dt
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from shoplake.audit.recording import showing
 from shoplake.keys.rereading import rereads
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from shoplake.store.ledger import SourceFile
 
 
-@rereads
 def status(settings: Settings, *, now: dt.datetime | None = None) -> dict[str, Any]:
     """Describe the home: sources with their freshness, the release, runs, restatements, files that wait.
 
@@ -26,6 +26,14 @@ def status(settings: Settings, *, now: dt.datetime | None = None) -> dict[str, A
         An object with ``release``, ``sources``, ``waiting``, ``restatements`` and ``last_run``.
 
     """
+    with showing(settings, "status") as entry:
+        found = _status(settings, now)
+        entry.release = found["release"]
+    return found
+
+
+@rereads
+def _status(settings: Settings, now: dt.datetime | None) -> dict[str, Any]:
     from shoplake.contracts import load_contracts
     from shoplake.home import require_home
     from shoplake.keys.keyring import Keyring

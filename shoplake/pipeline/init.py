@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shoplake.audit.recording import showing
 from shoplake.errors import HomeError
 from shoplake.home import HomePaths, home_lock
 
@@ -21,6 +22,7 @@ def init_home(settings: Settings) -> None:
     """
     from shoplake.contracts import load_contracts
     from shoplake.keys.keyring import Keyring
+    from shoplake.keys.tls import ensure_authority
     from shoplake.store.engine import open_store
 
     paths = HomePaths(settings.home)
@@ -37,3 +39,6 @@ def init_home(settings: Settings) -> None:
     with home_lock(settings, wait_seconds=30):
         keyring = Keyring.open(settings) if paths.keyring.is_file() else Keyring.create(settings)
         open_store(settings, keyring, migrate=True).close()
+        ensure_authority(settings)
+        with showing(settings, "init"):
+            pass

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shoplake.audit.recording import changing, committing
 from shoplake.errors import HomeError, NotFoundError
 from shoplake.home import HomePaths, require_home
 from shoplake.pipeline.manifest import Manifest, Partition, Table, decode, encode
@@ -168,9 +169,10 @@ def prune(settings: Settings, *, keep: int) -> tuple[list[str], int]:
     """
     served = current(settings)
     doomed = [r for r in list_ids(settings)[max(keep, 1) :] if served is None or r != served.release_id]
-    for release_id in doomed:
-        _manifest_path(settings, release_id).unlink()
-    return doomed, sweep(settings)
+    with changing(settings, "releases prune", keep=keep, releases=doomed):
+        for release_id in doomed:
+            _manifest_path(settings, release_id).unlink()
+        return doomed, sweep(settings)
 
 
 def expire(settings: Settings, *, days: int, now: dt.datetime) -> list[str]:
@@ -194,8 +196,9 @@ def expire(settings: Settings, *, days: int, now: dt.datetime) -> list[str]:
         return []
     kept_ids = [release_id for release_id in ids if release_id not in gone]
     free = _files_only_in(settings, gone, kept_ids) - files_in([served])
-    for release_id in sorted(gone):
-        _manifest_path(settings, release_id).unlink()
+    with committing(settings, "expire releases", releases=sorted(gone)):
+        for release_id in sorted(gone):
+            _manifest_path(settings, release_id).unlink()
     for file in free:
         (HomePaths(settings.home).partitions / file).unlink(missing_ok=True)
     return sorted(gone, reverse=True)

@@ -13,6 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
+
+from shoplake.audit.recording import committing, showing
 from shoplake.errors import AuditFailed
 from shoplake.home import HomePaths
 from shoplake.pipeline import releases
@@ -122,7 +125,10 @@ class Maker:
                 with self.timed("publish") as step:
                     tables, changed = collect_tables(workspace, last, outcome.compiled, digests)
                     manifest = self._manifest(workspace, project, outcome, last, changes, scope, tables, changed)
-                    releases.save(settings, manifest)
+                    words = {"restatements": [msgspec.to_builtins(each) for each in manifest.restatements]}
+                    names = sorted(f"{tables[name].database}.{name}" for name in changed)
+                    with committing(settings, "publish", release=manifest.release_id, tables=names, **words):
+                        releases.save(settings, manifest)
                     releases.expire(settings, days=settings.release_retention_days, now=manifest.created_at)
                     step["rows"] = sum(changed.values())
             report.release, report.published = manifest.release_id, True
@@ -134,8 +140,9 @@ class Maker:
         models = [model.name for model in graph.tables() if model.name in workspace.plan.touched]
         is_whole = scope.full_audit or not models
         views = graph.views_of([m.name for m in graph.tables()] if is_whole else models)
-        with self.timed("build and audit"):
+        with self.timed("build and audit"), showing(self.settings, "build", tables=sorted(models)) as entry:
             outcome = build(workspace, project, models, views, digests.begin)
+            entry.detail = {"tests_passed": outcome.tests.passed, "tests_failed": outcome.tests.failed}
         report.steps[-1:] = [*outcome.steps, report.steps[-1]]
         report.tests, report.failures = outcome.tests, outcome.failures
         if outcome.failures:

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from shoplake.audit.recording import changing, log_of, showing
+from shoplake.audit.sealing import MARKS_KEY, RECORDS_KEY, SIGNING_KEY
 from shoplake.errors import LockedError
 from shoplake.files import durable_rename
 from shoplake.home import HomePaths, home_lock, require_home
 from shoplake.keys.keyring import Keyring
 from shoplake.keys.rereading import rereads
+from shoplake.keys.tls import reseal_authority
 from shoplake.lake.locks import landing_lock, spool_lock
 from shoplake.pipeline import releases
 
@@ -50,15 +53,18 @@ def rotate(settings: Settings) -> dict[str, Any]:
     from shoplake.store.engine import rekey_store
     from shoplake.store.spool import rekey_spool
 
-    require_home(settings)
-    with home_lock(settings), ExitStack() as locks:
+    with changing(settings, "keys rotate") as entry, home_lock(settings), ExitStack() as locks:
         keyring = Keyring.open(settings)
         spool = locks.enter_context(_spool_alone(settings))
-        kept = {LOOKUP_KEY} if spool else {LOOKUP_KEY, SPOOL_KEY}
+        kept = {LOOKUP_KEY, RECORDS_KEY, MARKS_KEY, SIGNING_KEY} | (set() if spool else {SPOOL_KEY})
         names = [name for name in keyring.names() if name not in kept]
         with _no_stream_landing(settings):
             keyring.rotate_wrapping()
             keyring.new_versions([name for name in names if len(keyring.versions(name)) == 1])
+            # All versions of the log's key stay: what is written in it is never written anew.
+            keyring.new_versions([RECORDS_KEY])
+            log_of(settings).renew_signing_key()
+            reseal_authority(settings, keyring)
             rekey_store(settings, keyring)
             if spool:
                 rekey_spool(settings, keyring)
@@ -67,7 +73,9 @@ def rotate(settings: Settings) -> dict[str, Any]:
         for name in names:
             for version in keyring.versions(name)[:-1]:
                 keyring.retire(name, version)
-    return {"keys": len(names), "lake_objects": objects, "partitions": partitions, "persons": persons}
+        counts = {"keys": len(names), "lake_objects": objects, "partitions": partitions, "persons": persons}
+        entry.detail = dict(counts)
+    return counts
 
 
 @contextmanager
@@ -94,9 +102,16 @@ def _no_stream_landing(settings: Settings) -> Iterator[None]:
         yield
 
 
-@rereads
 def key_status(settings: Settings) -> list[dict[str, Any]]:
     """List each data key with its versions and the number of files under each."""
+    with showing(settings, "keys status") as entry:
+        found = _key_status(settings)
+        entry.rows = len(found)
+    return found
+
+
+@rereads
+def _key_status(settings: Settings) -> list[dict[str, Any]]:
     from shoplake.lake.objects import lake_key
     from shoplake.store.engine import open_store
     from shoplake.store.ledger import Ledger

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from shoplake.home import home_lock, require_home
+from shoplake.audit.recording import changing
+from shoplake.home import home_lock
 from shoplake.pipeline import releases
 from shoplake.pipeline.build import parse_meanwhile
 from shoplake.pipeline.releasing import Maker, RunReport, Scope, opened
@@ -43,9 +44,9 @@ def run(
     """
     from shoplake.lake.landing import land_inbox
 
-    require_home(settings)
-    report = RunReport()
-    with home_lock(settings, wait_seconds=WAIT_SECONDS), opened(settings) as (keyring, ledger):
+    report, mode = RunReport(), {"full_audit": full_audit or None, "rebuild": rebuild or None}
+    turn = home_lock(settings, wait_seconds=WAIT_SECONDS)
+    with changing(settings, "run", **mode) as entry, turn, opened(settings) as (keyring, ledger):
         crashed = ledger.interrupted_run()
         run_id = ledger.start_run()
         if crashed:
@@ -61,4 +62,6 @@ def run(
             ledger.finish_run(run_id, status="failed", release_id=None, detail={"error": str(error)})
             raise
         ledger.finish_run(run_id, status="ok", release_id=report.release, detail=report.as_dict())
+        entry.release = report.release
+        entry.detail = entry.detail | {"published": report.published}
     return report

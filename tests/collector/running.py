@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -63,10 +64,13 @@ class Running:
         limits: str = "",
         log: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        is_clear: bool = False,
     ) -> None:
         self.log = log or settings.home.parent / "collector.log"
         serve = [sys.executable, "-m", "shoplake", "--home", str(settings.home), "collect", "--port", "0"]
         serve += ["--drain-seconds", str(drain_seconds)]
+        if is_clear:
+            serve.append("--no-tls")
         if limits:
             serve = ["sh", "-c", f'{limits}; exec "$@"', "sh", *serve]
         self._errors = self.log.open("ab")
@@ -82,7 +86,9 @@ class Running:
         line = self.process.stdout.readline()
         assert line.startswith("Collecting on "), self.log.read_text(encoding="utf-8")
         self.url = line.split()[-1]
-        self.client = httpx.Client(base_url=self.url, headers={"authorization": f"Bearer {key}"}, timeout=30)
+        self.trusted = ssl.create_default_context(cafile=str(settings.home / "tls" / "ca.pem"))
+        headers = {"authorization": f"Bearer {key}"}
+        self.client = httpx.Client(base_url=self.url, headers=headers, timeout=30, verify=self.trusted)
 
     def __enter__(self) -> Running:
         return self

@@ -34,7 +34,10 @@ class Senders:
 
     def _send(self) -> None:
         draw = random.Random(threading.get_ident())
-        with httpx.Client(base_url=self._running.url, headers=self._running.client.headers, timeout=20) as client:
+        running = self._running
+        with httpx.Client(
+            base_url=running.url, headers=running.client.headers, timeout=20, verify=running.trusted
+        ) as client:
             while not self._stop.is_set():
                 with self._lock:
                     numbers = range(self._next, self._next + draw.choice([1, 1, 20]))

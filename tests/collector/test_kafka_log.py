@@ -69,7 +69,7 @@ def test_an_event_that_the_log_holds_twice_lands_once(settings: Settings, broker
     rows = [event(n, event_id=f"e{n}") for n in range(10)]
 
     def send(first: int) -> None:
-        with Running(there, key) as running:
+        with Running(there, key, is_clear=True) as running:
             assert running.send(ndjson(rows[first:])).status_code == 200
             assert running.send(ndjson([event(n) for n in (20, 21)]), idempotency_key="k").status_code == 200
 
@@ -137,7 +137,7 @@ def test_no_event_is_lost_or_lands_twice_when_brokers_go_away_and_the_collector_
 ) -> None:
     there = logging_to(settings, own_broker, web_events=own_broker.make_topic(partitions=2))
     key = add_producer(there)
-    senders, running = Senders(key), Running(there, key)
+    senders, running = Senders(key), Running(there, key, is_clear=True)
     assert own_broker._process is not None
     try:
         senders.url = running.url
@@ -154,7 +154,7 @@ def test_no_event_is_lost_or_lands_twice_when_brokers_go_away_and_the_collector_
             time.sleep(1)
             running.kill()
             consume(there, ["web_events"], once=True)
-            running = Running(there, key)
+            running = Running(there, key, is_clear=True)
             senders.url = running.url
         time.sleep(1)
     finally:

@@ -80,7 +80,7 @@ def test_a_stream_follows_what_comes(settings: Settings) -> None:
     headers = {"accept": "text/event-stream", "authorization": f"Bearer {reader}"}
     with (
         Running(settings, key) as running,
-        httpx.stream("GET", f"{running.url}/v1/live", headers=headers, timeout=60) as stream,
+        httpx.stream("GET", f"{running.url}/v1/live", headers=headers, timeout=60, verify=running.trusted) as stream,
     ):
         assert stream.headers["content-type"] == "text/event-stream"
         seen = states(stream.iter_lines())
@@ -109,7 +109,9 @@ def test_a_stream_ends_with_its_key(settings: Settings) -> None:
     headers = {"authorization": f"Bearer {add_reader(settings)}"}
     with (
         Running(settings, add_producer(settings)) as running,
-        httpx.stream("GET", f"{running.url}/v1/live/stream", headers=headers, timeout=60) as stream,
+        httpx.stream(
+            "GET", f"{running.url}/v1/live/stream", headers=headers, timeout=60, verify=running.trusted
+        ) as stream,
     ):
         seen = states(stream.iter_lines())
         next(seen)

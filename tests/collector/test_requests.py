@@ -116,7 +116,10 @@ def test_what_is_refused_is_refused_in_one_shape_and_stored_nowhere(collector: R
 
 def test_a_body_without_a_length_is_limited_as_it_comes(collector: Running) -> None:
     port = int(collector.url.rsplit(":", 1)[1])
-    with socket.create_connection(("127.0.0.1", port)) as connection:
+    with (
+        socket.create_connection(("127.0.0.1", port)) as raw,
+        collector.trusted.wrap_socket(raw, server_hostname="localhost") as connection,
+    ):
         key = collector.client.headers["authorization"]
         head = f"POST /v1/events/web_events HTTP/1.1\r\nhost: x\r\nauthorization: {key}\r\n"
         connection.sendall(head.encode() + b"transfer-encoding: chunked\r\n\r\n")

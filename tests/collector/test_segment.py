@@ -70,7 +70,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     key, slow_key = add_producer(settings), add_producer(settings, "slow", rate_limit=10)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SHOPLAKE_COLLECTOR_ALLOWED_ORIGINS", '["https://shop.example"]')
-        running = Running(settings, key)
+        running = Running(settings, key, is_clear=True)
     with running:
         yield Shop(settings, running, key, slow_key, other_key)
 
@@ -177,7 +177,7 @@ def test_the_rate_limit_counts_what_is_ignored_too(shop: Shop) -> None:
 def test_the_source_and_any_origin_are_settings(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOPLAKE_COLLECTOR_SEGMENT_SOURCE", "")
     monkeypatch.setenv("SHOPLAKE_COLLECTOR_ALLOWED_ORIGINS", '["*"]')
-    with Running(settings, add_producer(settings)) as running:
+    with Running(settings, add_producer(settings), is_clear=True) as running:
         assert send(running, "/v1/batch", {"batch": [page(1)]}).status_code == 404
         taken = running.send(event(1), origin="https://shop.example")
         assert (taken.status_code, taken.headers["access-control-allow-origin"]) == (200, "*")

@@ -103,7 +103,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Sh
 
     with serving(html) as port, pytest.MonkeyPatch.context() as patch:
         patch.setenv("SHOPLAKE_COLLECTOR_ALLOWED_ORIGINS", f'["http://127.0.0.1:{port}"]')
-        with Running(settings, keys[""]) as running:
+        with Running(settings, keys[""], is_clear=True) as running:
             collector = running.url
             yield Shop(settings, running, port)
 

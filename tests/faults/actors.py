@@ -70,7 +70,12 @@ class Actor:
 
 _CONSUME = Actor("consume", lambda _: ["consume"], "streams", "kafka/")
 ACTORS = (
-    Actor("collect", lambda s: ["collect", "--port", str(s.port), "--drain-seconds", "0.1"], "collector", "spool/"),
+    Actor(
+        "collect",
+        lambda s: ["collect", "--no-tls", "--port", str(s.port), "--drain-seconds", "0.1"],
+        "collector",
+        "spool/",
+    ),
     _CONSUME,
     Actor("drain", lambda _: ["drain"], "streams"),
     _CONSUME,

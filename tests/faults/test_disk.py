@@ -41,7 +41,7 @@ def test_the_collector_refuses_while_the_disk_fails_and_goes_on_by_itself(
     settings: Settings, bad_disk: BadDisk
 ) -> None:
     account, key = Account(), add_producer(settings)
-    with Running(settings, key, drain_seconds=0.2, environment=bad_disk.environment) as running:
+    with Running(settings, key, drain_seconds=0.2, environment=bad_disk.environment, is_clear=True) as running:
         load = HttpLoad(running.url, key, account)
         for error, calls in FAILURES:
             safe, refused = len(account.acknowledged), len(account.answers)

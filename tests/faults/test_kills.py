@@ -37,7 +37,7 @@ def landed_sessions(settings: Settings) -> Counter[str]:
 
 def finish(stage: Stage, load: HttpLoad) -> None:
     """Let producers finish at a collector that nobody kills; land all that waits."""
-    collector = stage.start("collect", "--port", str(stage.port), "--drain-seconds", "3600", log="last")
+    collector = stage.start("collect", "--no-tls", "--port", str(stage.port), "--drain-seconds", "3600", log="last")
     try:
         load.end()
     finally:
