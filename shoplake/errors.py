@@ -98,3 +98,23 @@ class AuditFailed(ShoplakeError):  # noqa: N818 - an audit that fails is the eve
 
     code = "audit"
     exit_code = 1
+
+
+class PolicyError(ShoplakeError):
+    """The policy cannot be read, or names what does not exist."""
+
+    code = "policy"
+
+
+class AccessDenied(ShoplakeError):  # noqa: N818 - what happened, as the field says it
+    """The policy does not allow what was asked."""
+
+    code = "denied"
+    exit_code = 1
+
+
+class AuthenticationFailed(ShoplakeError):  # noqa: N818 - as AccessDenied
+    """Somebody could not show who they are."""
+
+    code = "authentication"
+    exit_code = 1

@@ -52,7 +52,7 @@ def _show(con: DuckDBPyConnection, settings: Settings, keyring: Keyring, name: s
     from shoplake.keys.duckdb_session import add_parquet_key, scan_sql
 
     grouped = partition_files(settings, table.partitions)
-    by_key = {add_parquet_key(con, keyring.get(table.database, version)): paths for version, paths in grouped.items()}
+    by_key = {add_parquet_key(con, keyring.get(table.key_name, version)): paths for version, paths in grouped.items()}
     con.execute(f'create view "{table.database}"."{name}" as {scan_sql(by_key, table.columns)}')
     return [str(path) for paths in grouped.values() for path in paths]
 

@@ -17,6 +17,7 @@ from shoplake.pipeline.changes import changes_since
 from shoplake.pipeline.manifest import AuditCounts, Manifest, Restatement
 from shoplake.pipeline.plan import make_plan
 from shoplake.pipeline.publish import collect_tables, discard
+from shoplake.pipeline.views import refreshed
 from shoplake.pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -162,6 +163,7 @@ def _manifest(
 ) -> Manifest:
     now = dt.datetime.now(dt.UTC)
     tables, changed = collect_tables(workspace, last, outcome.compiled)
+    views = refreshed(workspace.connection, workspace.settings, workspace.keyring, tables)
     sequence = last.ledger_sequence if last else 0
     return Manifest(
         release_id=releases.new_release_id(now),
@@ -180,14 +182,15 @@ def _manifest(
             for r in ledger.restatements()
             if r.sequence > sequence
         ),
+        views=views,
     )
 
 
 def _usable(last: Manifest | None, project: Project, settings: Settings) -> Manifest | None:
-    """Build upon the last release only while its models and business day are still the same."""
+    """Build upon the last release only while its models, business day and keys of tables are still the same."""
     if last is None or last.model_version != project.version or last.timezone != settings.timezone:
         return None
-    return last
+    return last if all(table.key for table in last.tables.values()) else None
 
 
 def _explain(failures: tuple[AuditFailure, ...], snapshot: LedgerSnapshot) -> str:
