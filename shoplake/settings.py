@@ -57,6 +57,11 @@ class Settings(BaseSettings):
         "", description="URL of a PostgreSQL database for the operational store; empty means SQLCipher in the home."
     )
 
+    session_hours: Annotated[float, Field(gt=0)] = Field(12, description="Hours after which a login has to be renewed.")
+    token_days: Annotated[int, Field(gt=0)] = Field(
+        90, description="Most days for which a personal access token can be good."
+    )
+
     collector_body_limit_bytes: Annotated[int, Field(gt=0)] = Field(
         8_000_000, description="Largest request body that the collector takes, decompressed."
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1]
 PSEUDONYM = "pseudonym"
 """Sensitivity of columns that tell persons apart."""
+CUSTOMER = "customer_key"
 
 
 @dataclass(frozen=True)
@@ -60,3 +61,9 @@ def _entries(database: str, file: Path) -> list[TableEntry]:
         )
         for model in document.get("models", ())
     ]
+
+
+def person_column(entry: TableEntry) -> str | None:
+    """Give the column by which a table's customers are counted, if its rows tell them apart."""
+    tagged = [name for name, tag in entry.columns.items() if tag == PSEUDONYM]
+    return CUSTOMER if CUSTOMER in tagged else next(iter(tagged), None)

@@ -17,15 +17,14 @@ if TYPE_CHECKING:
     from shoplake.settings import Settings
 
 PACKAGED = Path(__file__).with_name("policy.yaml")
-CONSOLES = frozenset(
-    "land consume run kpis kpi sql status lake quarantine producers collect drain releases keys "
-    "users tokens access audit privacy".split()
-)
+PIPELINE = ("land", "consume", "run", "collect", "drain", "producers", "lake", "quarantine", "releases", "status")
+CONSOLES = frozenset([*PIPELINE, "kpi", "kpis", "sql", "keys", "users", "tokens", "access", "audit", "privacy"])
 """What can be used: commands, and the pages and endpoints of the same name."""
-EXPORTS = frozenset("kpi sql lake quarantine audit".split())
+EXPORTS = frozenset(["kpi", "sql", "lake", "quarantine", "audit"])
 """What rows can be taken out of."""
 LIMITS = ("optional", "required")
-ROLE_KEYS = frozenset("about tables sensitive hide limits unlimited smallest_group consoles exports".split())
+SIGHT = ("tables", "sensitive", "hide", "limits", "unlimited", "smallest_group")
+ROLE_KEYS = frozenset(["about", *SIGHT, "consoles", "exports"])
 
 
 @dataclass(frozen=True)

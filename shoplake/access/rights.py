@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from shoplake.access.catalogue import PSEUDONYM, TableEntry, load_catalogue
+from shoplake.access.catalogue import TableEntry, load_catalogue
 from shoplake.access.policy import Limit, Policy, Role, Rule, load_policy, matching
 from shoplake.errors import AccessDenied
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from shoplake.access.identity import Identity
     from shoplake.pipeline.manifest import Manifest, Table, View
     from shoplake.settings import Settings
+
+NAMED = re.compile(r"""(?:Table with name |column |column named )"?(?:\w+\.)*(\w+)""")
+"""Where DuckDB's messages name a table or column that it does not find."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,10 @@ class Rights:
         grant = matching(self.role.tables, entry.full_name)
         if grant is None:
             return Decision(False, f"no line grants {entry.full_name} to {self.role.name}", self.role.line)
+        unknown = self.identity.attributes.keys() - {limit.attribute for limit in self.role.limits}
+        if unknown:
+            why = f"{self.identity.name} is limited by {', '.join(sorted(unknown))}, which {self.role.name} is not"
+            return Decision(False, why, self.role.line)
         rows: dict[str, tuple[str, ...]] = {}
         for limit in self.role.limits:
             refusal = self._limit(entry, limit, rows)
@@ -88,7 +96,8 @@ class Rights:
         columns = [rule.text for rule in self.policy.attributes.get(limit.attribute, ())]
         column = next((name for name in columns if name in entry.columns), None)
         if column is None:
-            why = f"{entry.full_name} has no {limit.attribute}, and {self.identity.name} is limited to {', '.join(values)}"
+            only = f"{self.identity.name} is limited to {', '.join(values)}"
+            why = f"{entry.full_name} has no {limit.attribute}, and {only}"
             return Decision(False, why, limit.line)
         rows[column] = values
         return None
@@ -183,6 +192,26 @@ class Rights:
             return Decision(False, f"{word} is not among the {key} of {self.role.name}", self.role.line)
         return Decision(True, f"{key}: {word}", found.line)
 
+    def about_names_in(self, message: str, shown: Collection[str]) -> Decision:
+        """Find the name that a failed query stumbled over, and decide on it; allowed where no name is out of reach.
+
+        The query failed as if the thing did not exist, since for its session it does not; this only says why.
+
+        Args:
+            message: of the engine; its first line names what it did not find.
+            shown: tables in the person's session.
+
+        """
+        for word in NAMED.findall(message.partition("\n")[0]):
+            if word in self.catalogue and not (decision := self.table(word)).is_allowed:
+                return decision
+            for name, entry in self.catalogue.items():
+                if word in entry.columns and self.columns(name) and not (found := self.column(name, word)).is_allowed:
+                    return found
+            if word in self.catalogue and word not in shown:
+                return Decision(False, f"this release holds no files of {word} for these rights yet", self.role.line)
+        return Decision(True, "no name of the catalogue", self.role.line)
+
     def require(self, decision: Decision, what: str) -> None:
         """Pass an allowed decision.
 
@@ -195,9 +224,3 @@ class Rights:
                 f"{self.identity.name} ({self.role.name}) may not {what}: {decision.reason}.",
                 hint=f"See {self.policy.file}:{decision.line}, and `shoplake access explain {self.identity.name}`.",
             )
-
-
-def names_a_person(entry: TableEntry) -> str | None:
-    """Give the column by which a table's rows are counted as customers, if it tells them apart."""
-    tagged = [name for name, tag in entry.columns.items() if tag == PSEUDONYM]
-    return "customer_key" if "customer_key" in tagged else next(iter(tagged), None)

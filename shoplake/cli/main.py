@@ -28,6 +28,9 @@ COMMANDS = {
     "collect": "collect:collect",
     "drain": "collect:drain",
     "releases": "releases:releases",
+    "users": "users:users",
+    "tokens": "tokens:tokens",
+    "access": "access:access",
     "keys": "keys:keys",
 }
 HELP = {
@@ -46,6 +49,9 @@ HELP = {
     "collect": "Take events over HTTP into the lake.",
     "drain": "Land what the collector took and has not landed yet.",
     "releases": "List, show, compare and prune releases.",
+    "users": "Say who may sign in, with which role and limits.",
+    "tokens": "Make and end personal access tokens.",
+    "access": "Explain, check and apply who may see and do what.",
     "keys": "Show and rotate the encryption keys.",
 }
 

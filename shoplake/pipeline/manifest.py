@@ -126,6 +126,11 @@ class Manifest(msgspec.Struct, frozen=True):
     """Parts of tables for people who may not see the whole, by id."""
     format_version: Literal[1] = 1
 
+    def parts(self) -> Iterator[Table | View]:
+        """Give everything that has files: the tables, then the views."""
+        yield from self.tables.values()
+        yield from self.views.values()
+
     def databases(self) -> list[str]:
         """List the databases in the release, the warehouse first."""
         names = {table.database for table in self.tables.values()}

@@ -126,7 +126,7 @@ def files_in(manifests: Iterable[Manifest]) -> set[str]:
     return {
         file
         for manifest in manifests
-        for part in (*manifest.tables.values(), *manifest.views.values())
+        for part in manifest.parts()
         for partition in part.partitions
         for file in partition.files
     }

@@ -111,7 +111,7 @@ def key_status(settings: Settings) -> list[dict[str, Any]]:
     seen = {
         (part.key_name, partition.key_version, file)
         for manifest in releases.kept(settings)
-        for part in (*manifest.tables.values(), *manifest.views.values())
+        for part in manifest.parts()
         for partition in part.partitions
         for file in partition.files
     }
@@ -135,11 +135,14 @@ def _store_and_lake(settings: Settings, keyring: Keyring) -> tuple[int, int]:
     from shoplake.privacy.vault import reseal
     from shoplake.store.engine import open_store
     from shoplake.store.ledger import Ledger
+    from shoplake.store.second_factor import SecondFactor
+    from shoplake.store.users import Users
 
     store = open_store(settings, keyring)
     con = connect(settings)
     try:
         persons, ledger = reseal(store, keyring), Ledger(store)
+        SecondFactor(Users(store), keyring).reseal()
         old = [o for o in ledger.objects() if o.key_version != keyring.current(lake_key(o.source)).version]
         for lake_object in old:
             _encrypt_object(settings, keyring, con, ledger, lake_object)

@@ -1,4 +1,4 @@
 """Alembic migrations of the operational store."""
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision; a test holds it to the scripts."""
