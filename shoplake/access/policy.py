@@ -128,7 +128,7 @@ class _Reader:
 
     def policy(self, node: Node | None) -> Policy:
         top = self._mapping(node, {"version", "sensitivities", "attributes", "roles"})
-        if self._text(top.get("version"), node) != "1":
+        if "version" not in top or self._text(top["version"], node) != "1":
             raise self._wrong(node, "version must be 1")
         roles = self._mapping(top.get("roles"))
         return Policy(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from shoplake.pipeline.manifest import Manifest, Table, View
     from shoplake.settings import Settings
 
-NAMED = re.compile(r"""(?:Table with name |column |column named )"?(?:\w+\.)*(\w+)""")
+NAMED = re.compile(r"""(?:table with name |column named |column )"?(?:\w+\.)*(\w+)""")
 """Where DuckDB's messages name a table or column that it does not find."""
 
 
@@ -202,7 +202,7 @@ class Rights:
             shown: tables in the person's session.
 
         """
-        for word in NAMED.findall(message.partition("\n")[0]):
+        for word in NAMED.findall(message.partition("\n")[0].lower()):
             if word in self.catalogue and not (decision := self.table(word)).is_allowed:
                 return decision
             for name, entry in self.catalogue.items():
