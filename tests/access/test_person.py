@@ -61,7 +61,12 @@ def test_customers_words_are_for_support_alone(released: Settings) -> None:
 def test_a_mistake_in_sql_stays_a_mistake(released: Settings) -> None:
     from shoplake.errors import QueryError
 
-    for sql in ("select nonsense from sales.mart_sales__store_day", "select * from sales.nonsense", "selec", "select 1; select 2"):
+    for sql in (
+        "select nonsense from sales.mart_sales__store_day",
+        "select * from sales.nonsense",
+        "selec",
+        "select 1; select 2",
+    ):
         with pytest.raises(QueryError):
             query(released, sql, identity=SALES)
 
