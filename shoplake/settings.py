@@ -62,6 +62,20 @@ class Settings(BaseSettings):
         90, description="Most days for which a personal access token can be good."
     )
 
+    oidc_issuer: str = Field("", description="Issuer of the OpenID Connect provider; empty means no single sign-on.")
+    oidc_client_id: str = Field("", description="Name by which the provider knows shoplake.")
+    oidc_client_secret_file: Path | None = Field(
+        None, description="File with the secret that the provider gave; without it shoplake is a public client."
+    )
+    oidc_name_claim: str = Field("email", description="Claim that becomes the user's name at the first login.")
+    oidc_groups_claim: str = Field("groups", description="Claim that lists the person's groups.")
+    oidc_roles: dict[str, str] = Field(
+        {}, description='Role of each group, such as `{"shop-sales" = "sales"}`; the first that fits counts.'
+    )
+    oidc_limits: dict[str, str] = Field(
+        {}, description='Claim that limits users, by attribute, such as `{region = "regions"}`; `*` in it is no limit.'
+    )
+
     collector_body_limit_bytes: Annotated[int, Field(gt=0)] = Field(
         8_000_000, description="Largest request body that the collector takes, decompressed."
     )

@@ -76,6 +76,10 @@ class Logins:
         if user is None:
             raise AuthenticationFailed(WRONG, hint="After a few attempts in a row you have to wait.")
         self.sign_ins.end_attempt(self._subject("name", name), of_address)
+        return self.begin_session(user, replaces=replaces)
+
+    def begin_session(self, user: User, *, replaces: str = "") -> Session:
+        """Begin a session for a user who has been shown to be who they are."""
         lasts = dt.timedelta(hours=self._settings.session_hours)
         token, ends = self.sign_ins.add_session(user.name, lasts=lasts, replaces=replaces)
         return Session(identity_of(user), ends, token)
@@ -117,7 +121,7 @@ class Logins:
 
         user = self.users.find(name)
         decoy = _decoy()
-        kept = user.password_hash if user else decoy
+        kept = user.password_hash if user and user.password_hash else decoy
         try:
             _hasher().verify(kept, password[:LONGEST_PASSWORD])
         except (VerificationError, InvalidHashError):

@@ -185,10 +185,14 @@ user_account = Table(
     Column("password_hash", Text, nullable=False),
     Column("sealed_totp", LargeBinary),
     Column("totp_step", BigInteger),
+    Column("subject", String(400), unique=True),
     Column("created_at", DateTime, nullable=False),
     Column("disabled_at", DateTime),
 )
-"""One row a person who may sign in: role, limits, a slow hash of the password; ``totp_step`` is the last code used."""
+"""One row a person who may sign in: role, limits, a slow hash of the password; ``totp_step`` is the last code used.
+
+``subject`` names the person at the provider of single sign-on; such a user has no password here.
+"""
 
 user_session = Table(
     "user_session",

@@ -46,8 +46,16 @@ class Users:
         """Keep users in ``store``."""
         self._store = store
 
-    def add(self, name: str, role: str, attributes: Mapping[str, Sequence[str]], password_hash: str) -> None:
-        """Make a user.
+    def add(
+        self,
+        name: str,
+        role: str,
+        attributes: Mapping[str, Sequence[str]],
+        password_hash: str,
+        *,
+        subject: str | None = None,
+    ) -> None:
+        """Make a user, with a password or with a subject at the provider of single sign-on.
 
         Raises:
             InputError: the name is taken.
@@ -58,6 +66,7 @@ class Users:
             "role": role,
             "attributes": _plain(attributes),
             "password_hash": password_hash,
+            "subject": subject,
             "created_at": now(),
         }
         try:
@@ -78,6 +87,12 @@ class Users:
         """Give a user, if there is one of that name."""
         with self._store.reading() as con:
             row = con.execute(select(user_account).where(user_account.c.name == name)).first()
+        return _user(row) if row is not None else None
+
+    def find_subject(self, subject: str) -> User | None:
+        """Give the user of a subject at the provider of single sign-on, if there is one."""
+        with self._store.reading() as con:
+            row = con.execute(select(user_account).where(user_account.c.subject == subject)).first()
         return _user(row) if row is not None else None
 
     def get(self, name: str) -> User:

@@ -29,7 +29,7 @@ from shoplake.store.sign_ins import SignIns
 from shoplake.store.tables import access_token, login_failure, user_session
 from shoplake.store.users import now
 
-PASSWORD = "a few words in a row"
+PASSWORD = "a few words in a row"  # noqa: S105
 
 
 @pytest.fixture

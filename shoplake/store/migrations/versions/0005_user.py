@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("password_hash", sa.Text, nullable=False),
         sa.Column("sealed_totp", sa.LargeBinary),
         sa.Column("totp_step", sa.BigInteger),
+        sa.Column("subject", sa.String(400), unique=True),
         sa.Column("created_at", sa.DateTime, nullable=False),
         sa.Column("disabled_at", sa.DateTime),
         if_not_exists=True,
