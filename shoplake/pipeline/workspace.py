@@ -75,11 +75,15 @@ class Workspace:
 
     @cached_property
     def served_files(self) -> frozenset[str]:
-        """Name the partition files of the release that is served."""
-        from shoplake.pipeline.releases import current, files_in
+        """Name the partition files of the release that is served, if they are under the keys of today.
+
+        Files under a database's key, as they once were, keep their names to themselves: new ones are under other keys.
+        """
+        from shoplake.pipeline.releases import current
 
         served = current(self.settings)
-        return frozenset(files_in([served] if served else []))
+        tables = served.tables.values() if served else ()
+        return frozenset(name for table in tables if table.key for p in table.partitions for name in p.files)
 
     def folder_of(self, model: str) -> Path:
         """Give the folder that a model's new partitions are written to."""

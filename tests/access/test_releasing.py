@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from shoplake.access.identity import Identity
@@ -12,6 +13,7 @@ from shoplake.access.releasing import apply, needed_views
 from shoplake.access.sql import query
 from shoplake.errors import AccessDenied, KeyAccessError
 from shoplake.home import HomePaths, home_lock
+from shoplake.keys.duckdb_session import add_parquet_key, connect, copy_options, parquet_options
 from shoplake.keys.keyring import Keyring
 from shoplake.pipeline import releases
 from shoplake.pipeline.rotation import key_status, rotate
@@ -75,6 +77,36 @@ def test_a_run_keeps_views_in_step_and_writes_only_what_changed(own_released: Se
         query(settings, SUM, identity=NORTH_SALES)
     releases.prune(settings, keep=1)
     assert files(settings).keys() == releases.files_in([releases.required(settings, None)])
+
+
+def as_it_once_was(settings: Settings) -> str:
+    """Put the served release's tables under one key a database, as they were before; give its id."""
+    served = releases.required(settings, None)
+    ring, con, tables = Keyring.open(settings), connect(settings), {}
+    root = HomePaths(settings.home).partitions
+    for name, table in served.tables.items():
+        old = add_parquet_key(con, ring.current(table.key_name))
+        new = add_parquet_key(con, ring.current(table.database))
+        for file in (root / name for p in table.partitions for name in p.files):
+            rows = f"select * from read_parquet('{file}', {parquet_options(old)}, hive_partitioning = false)"
+            con.execute(f"copy ({rows}) to '{file}.part' ({copy_options(new)})")
+            Path(f"{file}.part").replace(file)
+        tables[name] = msgspec.structs.replace(table, key="")
+    releases.replace_manifest(settings, msgspec.structs.replace(served, tables=tables, views={}))
+    return served.release_id
+
+
+@pytest.mark.proof
+def test_a_release_from_before_tables_had_keys_stays_readable(own_released: Settings, tmp_path: Path) -> None:
+    before, old = query(own_released, SUM).rows, as_it_once_was(own_released)
+    assert query(own_released, SUM).rows == before
+    land_day(own_released, tmp_path, 2)
+    assert run(own_released).published
+    apply(own_released)
+    assert query(own_released, SUM, release=old).rows == before
+    assert seen(own_released)[0] == before[0][0] / 2 + 1
+    rotate(own_released)
+    assert query(own_released, SUM, release=old).rows == before
 
 
 def test_files_for_a_new_user_wait_for_whoever_holds_the_home(own_released: Settings) -> None:
