@@ -111,3 +111,23 @@ class AuditLogError(ShoplakeError):
     """The audit log cannot be written or read; what it would have recorded is not done."""
 
     code = "audit_log"
+
+
+class PolicyError(ShoplakeError):
+    """The policy cannot be read, or names what does not exist."""
+
+    code = "policy"
+
+
+class AccessDenied(ShoplakeError):  # noqa: N818 - what happened, as the field says it
+    """The policy does not allow what was asked."""
+
+    code = "denied"
+    exit_code = 1
+
+
+class AuthenticationFailed(ShoplakeError):  # noqa: N818 - as AccessDenied
+    """Somebody could not show who they are."""
+
+    code = "authentication"
+    exit_code = 1

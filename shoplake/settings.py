@@ -79,6 +79,25 @@ class Settings(BaseSettings):
         30, description="Days for which that certificate holds; it is renewed when a third of them is left."
     )
 
+    session_hours: Annotated[float, Field(gt=0)] = Field(12, description="Hours after which a login has to be renewed.")
+    token_days: Annotated[int, Field(gt=0)] = Field(
+        90, description="Most days for which a personal access token can be good."
+    )
+
+    oidc_issuer: str = Field("", description="Issuer of the OpenID Connect provider; empty means no single sign-on.")
+    oidc_client_id: str = Field("", description="Name by which the provider knows shoplake.")
+    oidc_client_secret_file: Path | None = Field(
+        None, description="File with the secret that the provider gave; without it shoplake is a public client."
+    )
+    oidc_name_claim: str = Field("email", description="Claim that becomes the user's name at the first login.")
+    oidc_groups_claim: str = Field("groups", description="Claim that lists the person's groups.")
+    oidc_roles: dict[str, str] = Field(
+        {}, description='Role of each group, such as `{"shop-sales" = "sales"}`; the first that fits counts.'
+    )
+    oidc_limits: dict[str, str] = Field(
+        {}, description='Claim that limits users, by attribute, such as `{region = "regions"}`; `*` in it is no limit.'
+    )
+
     collector_tls: bool = Field(
         True, description="The collector speaks TLS 1.3 only; plain HTTP is for the loopback, or behind a proxy."
     )

@@ -5,28 +5,28 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
 from shoplake.access.kpi_answer import Coverage, KpiAnswer
 from shoplake.access.kpi_compare import Compared
 from shoplake.access.kpi_definition import Kpi, load_kpis
-from shoplake.access.kpi_inputs import tables_read
 from shoplake.access.kpi_query import Asked, Query
-from shoplake.access.kpi_window import ONE_DAY, Clock, Window, parse_day
+from shoplake.access.kpi_sources import Sources, may_see, rights_of
+from shoplake.access.kpi_window import Clock, Window, parse_day
 from shoplake.audit.recording import showing
-from shoplake.errors import InputError, NotFoundError
+from shoplake.errors import AccessDenied, InputError, NotFoundError
 from shoplake.keys.rereading import rereads
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from shoplake.access.identity import Identity
     from shoplake.audit.entry import Entry
     from shoplake.pipeline.manifest import Manifest
     from shoplake.settings import Settings
 
 Filters = Mapping[str, str | Sequence[str]]
-LOOKBACK_DAYS = 40
-"""Days before the compared windows that as-of figures may need: demand of five weeks, stock that still holds."""
 
 __all__ = ["KpiAnswer", "answer", "answer_all", "answer_on", "load_kpis"]
 
@@ -41,6 +41,7 @@ def answer(
     where: Filters | None = None,
     definition: str | None = None,
     release: str | None = None,
+    identity: Identity | None = None,
 ) -> KpiAnswer:
     """Answer one KPI from the current or the named release.
 
@@ -53,22 +54,25 @@ def answer(
         where: wanted values by dimension, one or several; compared as text.
         definition: one of the KPI's definitions instead of its default.
         release: id of a kept release.
+        identity: the person who asks; None for the owner of the home, who sees everything.
 
     Raises:
         NotFoundError: no such KPI, dimension, definition or release, or nothing has been released.
         InputError: not a date, or the window ends before it starts.
+        AccessDenied: the person may not see what the KPI reads.
 
     """
     by = tuple(by)
-    asked = {"kpi": name, "days": [str(from_ or ""), str(to or "")], "by": by, "definition": definition}
-    with showing(settings, "kpi", release=release, where=dict(where or {}), **asked) as entry:
-        found = _answer(settings, name, from_, to, by, where, definition, release)
+    asked: dict[str, Any] = {"kpi": name, "days": [str(from_ or ""), str(to or "")], "by": by, "definition": definition}
+    asked |= {"where": dict(where or {}), "seen_as": identity.name if identity else None}
+    with showing(settings, "kpi", release=release, **asked) as entry:
+        found = _answer_one(settings, name, from_, to, by, where, definition, release, identity)
         _note(entry, [found])
     return found
 
 
 @rereads
-def _answer(
+def _answer_one(
     settings: Settings,
     name: str,
     from_: str | dt.date | None,
@@ -77,19 +81,20 @@ def _answer(
     where: Filters | None,
     definition: str | None,
     release: str | None,
+    identity: Identity | None,
 ) -> KpiAnswer:
     from shoplake.pipeline.releases import required
 
     kpi = _find(name)
+    asked = _asked(kpi, by, where or {})
+    chosen = _chosen_definition(kpi, definition)
     manifest = required(settings, release)
     window = Clock(manifest).window(kpi.sources, parse_day(from_, "--from"), parse_day(to, "--to"))
-    con = _open(settings, manifest, {kpi.name: (kpi, window)})
-    try:
-        return answer_on(
-            con, manifest, kpi, window=window, by=by, where=where, definition=definition, **_options(settings)
-        )
-    finally:
-        con.close()
+    with ExitStack() as opened:
+        sources = Sources(settings, manifest, [(kpi, window)], opened, rights_of(settings, identity, "kpi"))
+        query = sources.query(kpi, [*asked.by, *asked.where])
+        with sources.explained(kpi):
+            return _answer(query, asked, chosen, window)
 
 
 def answer_all(
@@ -99,16 +104,21 @@ def answer_all(
     to: str | dt.date | None = None,
     release: str | None = None,
     team: str | None = None,
+    identity: Identity | None = None,
 ) -> list[KpiAnswer]:
     """Answer every KPI (of one team, when named) by its default definition, without groups, in one session.
+
+    For a person these are the KPIs that they may see.
 
     Raises:
         NotFoundError: no such team or release, or nothing has been released.
         InputError: as `answer`.
+        AccessDenied: the person may not use KPIs.
 
     """
-    with showing(settings, "kpis", release=release, team=team, days=[str(from_ or ""), str(to or "")]) as entry:
-        found = _answer_all(settings, from_, to, release, team)
+    asked = {"team": team, "days": [str(from_ or ""), str(to or "")], "seen_as": identity.name if identity else None}
+    with showing(settings, "kpis", release=release, **asked) as entry:
+        found = _answer_every(settings, from_, to, release, team, identity)
         _note(entry, found)
     return found
 
@@ -125,12 +135,13 @@ def _note(entry: Entry, found: Sequence[KpiAnswer]) -> None:
 
 
 @rereads
-def _answer_all(
+def _answer_every(
     settings: Settings,
     from_: str | dt.date | None,
     to: str | dt.date | None,
     release: str | None,
     team: str | None,
+    identity: Identity | None,
 ) -> list[KpiAnswer]:
     from shoplake.pipeline.releases import required
 
@@ -139,19 +150,19 @@ def _answer_all(
         raise NotFoundError(f"There is no team {team!r}.", hint=f"Teams: {', '.join(teams)}.")
     manifest = required(settings, release)
     first, last = parse_day(from_, "--from"), parse_day(to, "--to")
-    chosen = {
-        kpi.name: (kpi, Clock(manifest).window(kpi.sources, first, last))
+    rights = rights_of(settings, identity, "kpis")
+    chosen = [
+        (kpi, Clock(manifest).window(kpi.sources, first, last))
         for kpi in kpis.values()
-        if team in (None, kpi.team)
-    }
-    con = _open(settings, manifest, chosen)
-    try:
-        return [
-            answer_on(con, manifest, kpi, window=window, **_options(settings), is_listed=False)
-            for kpi, window in chosen.values()
-        ]
-    finally:
-        con.close()
+        if team in (None, kpi.team) and (rights is None or may_see(rights, kpi))
+    ]
+    with ExitStack() as opened:
+        sources = Sources(settings, manifest, chosen, opened, rights)
+        answers = []
+        for kpi, window in chosen:
+            with suppress(AccessDenied), sources.explained(kpi):
+                answers.append(_answer(sources.query(kpi), Asked(), kpi.default_definition, window, is_listed=False))
+        return answers
 
 
 def answer_on(
@@ -172,14 +183,19 @@ def answer_on(
         NotFoundError: no such dimension or definition.
 
     """
+    query = Query(con, manifest, kpi, engagement_days)
+    asked = _asked(kpi, by, where or {})
+    return _answer(query, asked, _chosen_definition(kpi, definition), window, is_listed=is_listed)
+
+
+def _answer(query: Query, asked: Asked, chosen: str, window: Window, *, is_listed: bool = True) -> KpiAnswer:
     from shoplake.access.kpi_survival import register
 
-    register(con)
-    asked = _asked(kpi, by, where or {})
-    chosen = _chosen_definition(kpi, definition)
+    register(query.con)
+    kpi, manifest = query.kpi, query.manifest
     clock = Clock(manifest)
     compared = Compared(
-        Query(con, manifest, kpi, engagement_days),
+        query,
         asked,
         chosen,
         clock.now(kpi.sources, window),
@@ -246,27 +262,3 @@ def _quarantined(manifest: Manifest, kpi: Kpi, window: Window) -> int:
     days = {day.isoformat() for day in window.dates()}
     found = (manifest.quarantined.get(source, {}) for source in kpi.sources)
     return sum(rows for by_day in found for day, rows in by_day.items() if day in days)
-
-
-def _options(settings: Settings) -> dict[str, Any]:
-    return {"engagement_days": settings.engagement_window_days}
-
-
-def _open(settings: Settings, manifest: Manifest, asked: Mapping[str, tuple[Kpi, Window]]) -> DuckDBPyConnection:
-    """Open only the partitions that the windows can need: the price of an answer does not grow with history."""
-    import msgspec
-
-    from shoplake.access.session import open_release
-
-    names: set[str] = set()
-    days: set[dt.date] = set()
-    lookback = max(LOOKBACK_DAYS, settings.engagement_window_days)
-    for kpi, window in asked.values():
-        names |= tables_read(manifest, " ".join([kpi.relation or "", kpi.coverage.mart, *(m.name for m in kpi.marts)]))
-        days |= set(Window(window.before().first - lookback * ONE_DAY, window.last).dates())
-    tables = {
-        name: msgspec.structs.replace(table, partitions=table.holding(days) if table.partition_by else table.partitions)
-        for name, table in manifest.tables.items()
-        if name in names
-    }
-    return open_release(settings, msgspec.structs.replace(manifest, tables=tables))

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from shoplake.access.kpi_answer import Total
-from shoplake.access.kpi_query import DAY, MATCHED, Asked, Query, Row
+from shoplake.access.kpi_query import DAY, HIDDEN, MATCHED, Asked, Query, Row
 from shoplake.access.kpi_window import Sight
 
 
@@ -32,7 +32,7 @@ class Compared:
         kpi, asked = self.query.kpi, self.asked.total()
         row = self.query.groups(self.now, asked)[0]
         unsupported = self._unsupported(asked)
-        reason = unsupported or self._unknown_filter(row)
+        reason = unsupported or row.get(HIDDEN) or self._unknown_filter(row)
         values = {name: self._total_value(row, name, reason, self.now) for name in kpi.definitions}
         chosen, value = kpi.definitions[self.definition], values[self.definition]
         previous, previous_reason = (None, unsupported) if unsupported else self._previous_total(asked)
@@ -74,7 +74,7 @@ class Compared:
             "parts": {name: row[name] for name in kpi.parts},
             "previous": before.get(self._key(row)),
         }
-        why = reason or kpi.definitions[self.definition].reason_when_null
+        why = reason or row.get(HIDDEN) or kpi.definitions[self.definition].reason_when_null
         return shown | {"reason": None if value is not None else f"not measurable: {why}"}
 
     def _previous_total(self, asked: Asked) -> tuple[Any, str | None]:
@@ -85,6 +85,8 @@ class Compared:
         if self.query.kpi.definitions[self.definition].is_additive and start > self.earlier.window.first:
             return None, f"the data starts within the previous window, on {start}"
         row = self.query.groups(self.earlier, asked)[0]
+        if row.get(HIDDEN):
+            return None, row[HIDDEN]
         value = self._total_value(row, self.definition, None, self.earlier)
         return value, None if value is not None else "not measurable in the previous window"
 

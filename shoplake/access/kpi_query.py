@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from shoplake.access.kpi_inputs import Inputs
+from shoplake.access.catalogue import CUSTOMER
+from shoplake.access.kpi_inputs import NAMES, Inputs
+from shoplake.access.kpi_scope import SEEN, Scope, suppressed
 from shoplake.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 PARAMETER = re.compile(r"\$(\w+)")
 DAY = "day"
+HIDDEN = "hidden_because"
+"""Column that a group of too few customers has instead of its figures."""
 MATCHED = "rows_matched"
 """Column that tells a group of nothing from one whose figure cannot be measured."""
 
@@ -46,6 +50,10 @@ class Query:
     manifest: Manifest
     kpi: Kpi
     engagement_days: int = 30
+    scope: Scope | None = None
+    """The person whose rights narrow what is read; None where the connection shows no more than may be read."""
+    beyond: Callable[[], Query] | None = None
+    """Answers for instants before the release, which are made from tables that the person has no files of."""
 
     def groups(self, sight: Sight, asked: Asked) -> list[Row]:
         """Give a row for each group: dimensions as ``by_<name>``, labels, parts, ``value_<definition>``."""
@@ -61,11 +69,26 @@ class Query:
         values = ", ".join(f"({one.value}) as value_{name}" for name, one in kpi.definitions.items())
         order = f" order by {', '.join(f'{key} nulls last' for key in by)}" if by else ""
         steps.append(f"select *, {values} from {{before}}{order}")
-        return self._run(steps, sight, asked.where)
+        return self._without_small_groups(self._run(steps, sight, asked.where), sight, asked)
+
+    def _without_small_groups(self, groups: list[Row], sight: Sight, asked: Asked) -> list[Row]:
+        """Empty the groups of too few customers, where the person sees the KPI in figures only."""
+        if self.scope is None or not self.scope.is_in_figures_only:
+            return groups
+        by, smallest = _keys(self.kpi, asked.by), self.scope.rights.role.group_size
+        selected = ", ".join([*by, f"count(distinct {CUSTOMER}) as customers"])
+        grouped = f" group by {', '.join(by)}" if by else ""
+        counting = f"select {selected} from {{before}}{grouped}"
+        counted = self._run([self._rows(asked), counting], sight, asked.where)
+        customers = {tuple(row[key] for key in by): row["customers"] for row in counted}
+        hidden = suppressed([group for group in groups if group[MATCHED]], customers, by, smallest)
+        return [_emptied(row, by, smallest) if tuple(row[key] for key in by) in hidden else row for row in groups]
 
     def listing(self, sight: Sight, asked: Asked) -> list[Row]:
         """Give the single rows that a KPI lists when it is not grouped, by rank."""
         assert self.kpi.listing is not None, "asked of a KPI that lists nothing"  # noqa: S101
+        if self.scope is not None and self.scope.is_in_figures_only:
+            return []
         columns = ", ".join(f"{sql} as {name}" for name, sql in self.kpi.listing.columns.items())
         last = f"select {columns} from {{before}} where {self.kpi.listing.where} order by {self.kpi.listing.order}"
         return self._run([self._rows(asked), last], sight, asked.where)
@@ -137,8 +160,13 @@ class Query:
 
     def _run(self, steps: Sequence[str], sight: Sight, where: Mapping[str, tuple[str, ...]] | None = None) -> list[Row]:
         """Run SELECTs of which each reads the one ``{before}`` it; give the rows of the last."""
+        if sight.cut is not None and self.beyond is not None:
+            return self.beyond()._run(steps, sight, where)
         *earlier, last = [sql.replace("{before}", f"kpi_step_{n - 1}") for n, sql in enumerate(steps)]
         tables = Inputs.of(self.manifest, sight, " ".join(steps))
+        if self.scope is not None:
+            tables |= {f"{SEEN}{name}": sql for name, sql in self.scope.seen().items() if name in tables}
+            *earlier, last = [NAMES.sub(rf"{SEEN}\g<0>", sql) for sql in (*earlier, last)]
         tables |= {f"kpi_step_{n}": sql for n, sql in enumerate(earlier)}
         named = ", ".join(f"{name} as ({sql})" for name, sql in tables.items())
         query = f"with {named} {last}" if named else last
@@ -159,6 +187,14 @@ class Query:
             "engagement_days": self.engagement_days,
             **wanted,
         }
+
+
+def _emptied(row: Row, by: Sequence[str], smallest: int) -> Row:
+    """Keep what the group is, and nothing of its figures."""
+    return {name: value if name in by else None for name, value in row.items()} | {
+        MATCHED: row[MATCHED],
+        HIDDEN: f"fewer than {smallest} customers, or too close to such a group",
+    }
 
 
 def _keys(kpi: Kpi, by: Sequence[str]) -> list[str]:

@@ -10,9 +10,34 @@ from shoplake.pipeline.releases import partition_files
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from shoplake.access.identity import Identity
     from shoplake.keys.keyring import Keyring
     from shoplake.pipeline.manifest import Manifest, Table
     from shoplake.settings import Settings
+
+
+def open_release_session(
+    settings: Settings, identity: Identity, release: str | None = None
+) -> tuple[DuckDBPyConnection, Manifest]:
+    """Open the current or the named release as one person may see it.
+
+    The session holds the keys of the tables that the person sees whole and of their own parts of others, and can open
+    those files only. It does not look at consoles: whoever offers the session does.
+
+    Returns:
+        The locked session, and the release as the person may see it.
+
+    Raises:
+        PolicyError: the policy cannot be read, or has no such role.
+        NotFoundError: no such release, or nothing has been released.
+        KeyAccessError: a key is missing or wrong.
+
+    """
+    from shoplake.access.rights import Rights
+    from shoplake.pipeline.releases import required
+
+    manifest = Rights.of(settings, identity).narrowed(required(settings, release))
+    return open_release(settings, manifest), manifest
 
 
 def open_release(
@@ -52,7 +77,7 @@ def _show(con: DuckDBPyConnection, settings: Settings, keyring: Keyring, name: s
     from shoplake.keys.duckdb_session import add_parquet_key, scan_sql
 
     grouped = partition_files(settings, table.partitions)
-    by_key = {add_parquet_key(con, keyring.get(table.database, version)): paths for version, paths in grouped.items()}
+    by_key = {add_parquet_key(con, keyring.get(table.key_name, version)): paths for version, paths in grouped.items()}
     con.execute(f'create view "{table.database}"."{name}" as {scan_sql(by_key, table.columns)}')
     return [str(path) for paths in grouped.values() for path in paths]
 

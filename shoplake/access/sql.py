@@ -14,6 +14,8 @@ from shoplake.keys.rereading import rereads
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from shoplake.access.identity import Identity
+    from shoplake.access.rights import Rights
     from shoplake.audit.entry import Entry
     from shoplake.pipeline.manifest import Manifest
     from shoplake.settings import Settings
@@ -38,22 +40,42 @@ def query(
     parameters: Sequence[object] = (),
     release: str | None = None,
     limit: int | None = None,
+    identity: Identity | None = None,
 ) -> QueryResult:
     """Answer one SELECT (or EXPLAIN) over the current or the named release.
 
     Tables are ``<database>.<table>``, such as ``warehouse.fct_sale_lines``.
 
+    Args:
+        settings: the home to read from.
+        sql: the statement.
+        parameters: values of its ``?``.
+        release: id of a kept release.
+        limit: most rows to give.
+        identity: the person who asks; None for the owner of the home, who sees everything.
+
     Raises:
         QueryError: not a single SELECT, or DuckDB refuses it.
+        AccessDenied: the person may not ask in SQL, or may not see what they ask for.
         NotFoundError: no such release.
 
     """
     import duckdb
 
-    with showing(settings, "sql", sql=sql, parameters=[str(value) for value in parameters], release=release) as entry:
+    from shoplake.access.rights import Rights
+    from shoplake.pipeline.releases import required
+
+    words = {"parameters": [str(value) for value in parameters], "seen_as": identity.name if identity else None}
+    with showing(settings, "sql", sql=sql, release=release, **words) as entry:
+        rights = Rights.of(settings, identity) if identity else None
+        if rights:
+            rights.require(rights.may_use("sql"), "ask in SQL")
         try:
-            found = _answer(settings, sql, parameters, release, limit, entry)
+            found = _answer(settings, sql, parameters, release, limit, rights, entry)
         except duckdb.Error as error:
+            if rights:
+                shown = rights.narrowed(required(settings, release)).tables
+                rights.require(rights.about_names_in(str(error), shown), "see this")
             raise QueryError(str(error), hint="`shoplake releases show` lists the tables and their columns.") from error
         entry.release = found.release
         entry.show(found.rows)
@@ -67,12 +89,15 @@ def _answer(
     parameters: Sequence[object],
     release: str | None,
     limit: int | None,
+    rights: Rights | None,
     entry: Entry,
 ) -> QueryResult:
     from shoplake.access.session import open_release
     from shoplake.pipeline.releases import required
 
     manifest = required(settings, release)
+    if rights:
+        manifest = rights.narrowed(manifest)
     entry.tables = _tables(manifest, sql)
     con = open_release(settings, manifest)
     try:

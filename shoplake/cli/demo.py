@@ -54,7 +54,7 @@ def demo(ctx: click.Context, scale: float, seed: int, files: Path | None) -> Non
         told.append(f"release {report.release}, {report.tests.passed} tests passed")
     from shoplake.cli.kpi import kpis
 
-    ctx.invoke(kpis, from_=None, to=None, team=None, release=None, style="table")
+    ctx.invoke(kpis, from_=None, to=None, team=None, release=None, user=None, style="table")
     click.echo(f"From nothing to every KPI in {time.perf_counter() - started:.0f} s.\n")
     _say_what_next(settings, folder)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shoplake.cli.output import format_option, print_json, print_rows
+from shoplake.cli.output import as_option, format_option, print_json, print_rows
 
 if TYPE_CHECKING:
     from shoplake.access.kpi_answer import KpiAnswer
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.option("--where", multiple=True, metavar="DIMENSION=VALUE", help="Keep these values only; may be repeated.")
 @click.option("--definition", help="Use one of the KPI's alternatives instead of its default.")
 @click.option("--release", help="Ask this release instead of the current one.")
+@as_option
 @format_option
 @click.pass_obj
 def kpi(
@@ -33,6 +34,7 @@ def kpi(
     where: tuple[str, ...],
     definition: str | None,
     release: str | None,
+    user: str | None,
     style: str,
 ) -> None:
     r"""Answer one KPI, by any of its dimensions. An empty value (channel=) stands for a missing one.
@@ -43,6 +45,7 @@ def kpi(
       shoplake kpi total_sales --from 2026-01-01 --to 2026-01-31 --by store --where category=Drinks
     """
     from shoplake.access.kpi import answer
+    from shoplake.cli.asking import asking
     from shoplake.settings import load_settings
 
     settings = load_settings(home)
@@ -55,6 +58,7 @@ def kpi(
         where=_filters(where),
         definition=definition,
         release=release,
+        identity=asking(settings, user, "kpi", style),
     )
     if style == "json":
         print_json(found.as_dict())
@@ -69,22 +73,32 @@ def kpi(
 @click.option("--to", metavar="DATE", help="Last business day, included [default: the last one with data].")
 @click.option("--team", help="Only the KPIs of this team.")
 @click.option("--release", help="Ask this release instead of the current one.")
+@as_option
 @format_option
 @click.pass_obj
 def kpis(
-    home: Path | None, from_: str | None, to: str | None, team: str | None, release: str | None, style: str
+    home: Path | None,
+    from_: str | None,
+    to: str | None,
+    team: str | None,
+    release: str | None,
+    user: str | None,
+    style: str,
 ) -> None:
     r"""Show the KPIs of every team, each beside the days before. Every KPI can be asked for alone by its name.
 
     \b
     Example:
       shoplake kpis --team sales
+      shoplake kpis --as maria
     """
     from shoplake.access.kpi import answer_all
+    from shoplake.cli.asking import asking
     from shoplake.settings import load_settings
 
     settings = load_settings(home)
-    answers = answer_all(settings, from_=from_, to=to, release=release, team=team)
+    identity = asking(settings, user, "kpi", style)
+    answers = answer_all(settings, from_=from_, to=to, release=release, team=team, identity=identity)
     if style == "json":
         print_json([{k: v for k, v in found.as_dict().items() if k != "rows"} for found in answers])
     elif style == "csv":

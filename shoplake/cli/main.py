@@ -30,6 +30,9 @@ COMMANDS = {
     "drain": "collect:drain",
     "releases": "releases:releases",
     "audit": "audit:audit",
+    "users": "users:users",
+    "tokens": "tokens:tokens",
+    "access": "access:access",
     "keys": "keys:keys",
 }
 HELP = {
@@ -50,6 +53,9 @@ HELP = {
     "drain": "Land what the collector took and has not landed yet.",
     "releases": "List, show, compare and prune releases.",
     "audit": "See who was shown or changed what, and check that nothing of it is gone.",
+    "users": "Say who may sign in, with which role and limits.",
+    "tokens": "Make and end personal access tokens.",
+    "access": "Explain, check and apply who may see and do what.",
     "keys": "Show and rotate the encryption keys.",
 }
 

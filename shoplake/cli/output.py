@@ -28,6 +28,13 @@ def format_option(command: F) -> F:
     )(command)
 
 
+def as_option(command: F) -> F:
+    """Add ``--as USER`` to a command that reads a release."""
+    return click.option("--as", "user", metavar="USER", help="Show what this user may see, from their own files.")(
+        command
+    )
+
+
 def plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON can hold
     """Give the JSON form of a value; money stays exact to its last digit."""
     if isinstance(value, decimal.Decimal):

@@ -24,6 +24,7 @@ def run(home: Path | None, full_audit: bool, rebuild: bool, style: str) -> None:
     Example:
       shoplake run --format json
     """
+    from shoplake.access.releasing import apply
     from shoplake.pipeline.run import run as run_pipeline
     from shoplake.settings import load_settings
 
@@ -31,7 +32,9 @@ def run(home: Path | None, full_audit: bool, rebuild: bool, style: str) -> None:
         if style == "table" and sys.stderr.isatty():
             click.echo(f"… {name}", err=True)
 
-    report = run_pipeline(load_settings(home), full_audit=full_audit, rebuild=rebuild, on_step=announce)
+    settings = load_settings(home)
+    report = run_pipeline(settings, full_audit=full_audit, rebuild=rebuild, on_step=announce)
+    apply(settings)
     result = report.as_dict()
     if style == "json":
         print_json(result)

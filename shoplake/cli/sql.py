@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from shoplake.cli.output import format_option, print_json, print_rows
+from shoplake.cli.output import as_option, format_option, print_json, print_rows
 
 SHOWN_ROWS = 1000
 
@@ -15,20 +15,27 @@ SHOWN_ROWS = 1000
 @click.argument("statement")
 @click.option("--release", help="Ask this release instead of the current one.")
 @click.option("--limit", type=click.IntRange(min=1), help=f"Most rows to print [default: {SHOWN_ROWS} in tables].")
+@as_option
 @format_option
 @click.pass_obj
-def sql(home: Path | None, statement: str, release: str | None, limit: int | None, style: str) -> None:
+def sql(
+    home: Path | None, statement: str, release: str | None, limit: int | None, user: str | None, style: str
+) -> None:
     r"""Ask a release in SQL: one SELECT, read-only. Tables are named database.table.
 
     \b
     Example:
       shoplake sql "SELECT region, sum(net_amount) FROM sales.mart_sales__store_day GROUP BY region"
+      shoplake sql "SELECT * FROM sales.mart_sales__stock_now" --as maria
     """
     from shoplake.access.sql import query
+    from shoplake.cli.asking import asking
     from shoplake.settings import load_settings
 
+    settings = load_settings(home)
+    identity = asking(settings, user, "sql", style)
     limit = limit or (SHOWN_ROWS if style == "table" else None)
-    result = query(load_settings(home), statement, release=release, limit=limit)
+    result = query(settings, statement, release=release, limit=limit, identity=identity)
     rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
     if style == "json":
         print_json(

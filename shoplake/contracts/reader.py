@@ -21,6 +21,8 @@ LAKE_TYPES: Mapping[FieldType, str] = {
     "number": "DOUBLE",
     "timestamp": "TIMESTAMP",
 }
+SENSITIVITIES = {"identifier": "pseudonym"}
+"""What becomes of a field's classification behind landing; any other keeps its name."""
 PACKAGED = Path(__file__).parent
 
 
@@ -39,6 +41,8 @@ class Field:
     """Whether a value outside of ``allowed`` is quarantined or landed with a warning."""
     personal: Literal["identifier", "text"] | None = None
     unit: str | None = None
+    sensitivity: str | None = None
+    """What its columns in the warehouse and the marts must be tagged with, for the policy."""
 
     @property
     def lake_type(self) -> str:
@@ -174,6 +178,7 @@ def _field(p: Any) -> Field:  # noqa: ANN401
         allowed_severity=custom.get("enumSeverity", "error"),
         personal=p.classification if p.classification in {"identifier", "text"} else None,
         unit=custom.get("unit"),
+        sensitivity=SENSITIVITIES.get(p.classification, p.classification),
     )
 
 

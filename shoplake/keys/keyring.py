@@ -135,6 +135,17 @@ class Keyring:
         """List the data keys."""
         return sorted(name for name in self._load()["keys"] if name != CHECK)
 
+    def ensure(self, names: Sequence[str]) -> None:
+        """Make those of the named data keys that do not exist yet, all in one write."""
+        if not set(names) - self._load()["keys"].keys():
+            return
+        with self._locked():
+            document = self._load()
+            for name in names:
+                if not document["keys"].get(name):
+                    document["keys"][name] = {"1": self._wrap(name, 1, secrets.token_bytes(KEY_BYTES))}
+            self._save(document)
+
     def new_versions(self, names: Sequence[str]) -> None:
         """Make a new version of each named data key; what is written from now on uses it."""
         for name in names:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
@@ -41,6 +42,13 @@ class Table(msgspec.Struct, frozen=True, omit_defaults=True):
     partitions: tuple[Partition, ...]
     sql: str = ""
     """The model's SQL with bare table names: what made these rows."""
+    key: str = ""
+    """Name of the data key of its files; empty where they are under their database's, as they once were."""
+
+    @property
+    def key_name(self) -> str:
+        """Name the data key that opens the table's files."""
+        return self.key or self.database
 
     @property
     def rows(self) -> int:
@@ -51,6 +59,29 @@ class Table(msgspec.Struct, frozen=True, omit_defaults=True):
         """Give the partitions that may hold any of ``days``."""
         labels = {label for day in days for label in (day.isoformat(), day.isoformat()[:7])}
         return tuple(p for p in self.partitions if p.label in labels)
+
+
+class View(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Part of a table, in files of its own under a key of its own: for people who may not see all of the table."""
+
+    table: str
+    columns: tuple[str, ...]
+    """In the order of the table's."""
+    rows: dict[str, tuple[str, ...]] = {}
+    """Values (as text) that a row must have, by column."""
+    partitions: tuple[Partition, ...] = ()
+    """Labels and contents are those of the partitions that they are taken from."""
+
+    @property
+    def view_id(self) -> str:
+        """Name the view by what it shows: rights that show the same share it."""
+        shown = msgspec.json.encode([self.table, self.columns, sorted(self.rows.items())])
+        return hashlib.sha256(shown).hexdigest()[:16]
+
+    @property
+    def key_name(self) -> str:
+        """Name the data key that opens the view's files."""
+        return f"view.{self.view_id}"
 
 
 class AuditCounts(msgspec.Struct, frozen=True):
@@ -95,7 +126,14 @@ class Manifest(msgspec.Struct, frozen=True):
     """Change numbers up to which files of some sources count, which the release left as the one before had them."""
     spans: dict[str, tuple[dt.date, dt.date]] = {}
     """First and last business day of each source."""
+    views: dict[str, View] = {}
+    """Parts of tables for people who may not see the whole, by id."""
     format_version: Literal[1] = 1
+
+    def parts(self) -> Iterator[Table | View]:
+        """Give everything that has files: the tables, then the views."""
+        yield from self.tables.values()
+        yield from self.views.values()
 
     def reaches(self, source: str) -> int:
         """Give the change number of the ledger up to which files of ``source`` count."""

@@ -50,6 +50,11 @@ class Model:
     """It adds to its last release what its inputs show; after a removal it is made from everything."""
     span_end: str | None = None
 
+    @property
+    def key_name(self) -> str:
+        """Name the data key of the table's files: each table has its own, so that it can be seen without others."""
+        return f"{self.database}.{self.name}"
+
 
 class ModelGraph:
     """All models in the order in which they are built."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shoplake.pipeline.manifest import Manifest
     from shoplake.pipeline.models import Model
     from shoplake.pipeline.workspace import Workspace
+    from shoplake.settings import Settings
 
 MONTH_LENGTH = len("2026-01")
 FileDigests = Mapping[str, tuple[int, int, Any]]
@@ -56,6 +57,7 @@ def collect_tables(
             partition_by=model.partition_by,
             partitions=tuple(sorted([*kept, *fresh], key=lambda p: p.label)),
             sql=compiled.get(model.name) or (before.sql if before else ""),
+            key=model.key_name,
         )
     return tables, {name: count for name, count in written.items() if count}
 
@@ -120,7 +122,7 @@ def _digests(con: DuckDBPyConnection, workspace: Workspace, model: Model, files:
     """Give (rows, sum of row hashes, latest span end) by file; a sum does not depend on the rows' order."""
     from shoplake.keys.duckdb_session import add_parquet_key
 
-    key = add_parquet_key(con, workspace.keyring.current(model.database))
+    key = add_parquet_key(con, workspace.keyring.current(model.key_name))
     names = ", ".join(f"'{file}'" for file in files)
     end = f'max("{model.span_end}")' if model.span_end else "null"
     columns = ", ".join(f'"{column}"' for column in model.columns)
@@ -146,10 +148,12 @@ def _place(
     rows, total = sum(f[0] for f in found), sum(f[1] for f in found)
     ends = [f[2] for f in found if f[2] is not None]
     content = content_name(model, rows, total)
-    version = workspace.keyring.current(model.database).version
+    version = workspace.keyring.current(model.key_name).version
     if known is not None and known.content == content and known.key_version == version:
         return known
-    names, stem = [], _free_stem(workspace, f"{model.database}/{model.name}/{label}-{content}-k{version}")
+    name = f"{model.database}/{model.name}/{label}-{content}-k{version}"
+    stem = free_stem(workspace.settings, workspace.served_files, name)
+    names = []
     for number, file in enumerate(files):
         name = f"{stem}{f'-{number}' if number else ''}.parquet"
         durable_rename(file, HomePaths(workspace.settings.home).partitions / name, is_last=False)
@@ -158,14 +162,14 @@ def _place(
     return Partition(label, content, rows, tuple(names), version, end)
 
 
-def _free_stem(workspace: Workspace, stem: str) -> str:
+def free_stem(settings: Settings, served: Collection[str], stem: str) -> str:
     """Leave a name to an earlier release that holds it while the served one does not: the content came back.
 
     So each file belongs to releases that follow one another, and can go with the last of them.
     """
-    root, found = HomePaths(workspace.settings.home).partitions, stem
+    root, found = HomePaths(settings.home).partitions, stem
     for number in count(2):
-        if f"{found}.parquet" in workspace.served_files or not (root / f"{found}.parquet").exists():
+        if f"{found}.parquet" in served or not (root / f"{found}.parquet").exists():
             break
         found = f"{stem}-again{number}"
     return found
@@ -196,7 +200,7 @@ def _merge(workspace: Workspace, model: Model, month: str, days: list[Partition]
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "data.parquet"
     scan = workspace.scan(con, model, days)
-    con.execute(f"copy ({scan}) to '{file}' ({workspace.copy_options(con, model.database)})")
+    con.execute(f"copy ({scan}) to '{file}' ({workspace.copy_options(con, model)})")
     digests = _digests(con, workspace, model, [file])
     return _place(workspace, model, month, [file], digests, None)
 

@@ -142,8 +142,8 @@ def files_in(manifests: Iterable[Manifest]) -> set[str]:
     return {
         file
         for manifest in manifests
-        for table in manifest.tables.values()
-        for partition in table.partitions
+        for part in manifest.parts()
+        for partition in part.partitions
         for file in partition.files
     }
 

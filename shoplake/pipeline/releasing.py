@@ -24,6 +24,7 @@ from shoplake.pipeline.changes import changes_since
 from shoplake.pipeline.manifest import AuditCounts, Manifest, Restatement, Table
 from shoplake.pipeline.plan import Changes, make_plan
 from shoplake.pipeline.publish import Digests, collect_tables, discard
+from shoplake.pipeline.views import refreshed
 from shoplake.pipeline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -165,6 +166,7 @@ class Maker:
         changed: dict[str, int],
     ) -> Manifest:
         now = dt.datetime.now(dt.UTC)
+        views = refreshed(workspace.connection, self.settings, self.keyring, tables)
         behind = {source: last.reaches(source) for source in changes.left_out} if last else {}
         return Manifest(
             release_id=releases.next_release_id(self.settings, now, made_by=scope.made_by),
@@ -185,14 +187,15 @@ class Maker:
             ),
             behind=behind,
             spans={source: (min(days), max(days)) for source, days in changes.all_days.items() if days},
+            views=views,
         )
 
 
 def _usable(last: Manifest | None, project: Project, settings: Settings) -> Manifest | None:
-    """Build upon the last release only while its models and business day are still the same."""
+    """Build upon the last release only while its models, business day and keys of tables are still the same."""
     if last is None or last.model_version != project.version or last.timezone != settings.timezone:
         return None
-    return last
+    return last if all(table.key for table in last.tables.values()) else None
 
 
 def _explain(failures: tuple[AuditFailure, ...], ledger: Ledger) -> str:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -28,10 +28,11 @@ from shoplake.pipeline import releases
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from shoplake.pipeline.manifest import Manifest, Partition
+    from shoplake.pipeline.manifest import Manifest, Partition, Table, View
     from shoplake.settings import Settings
     from shoplake.store.ledger import LakeObject, Ledger
 
+Part = TypeVar("Part", "Table", "View")
 SPOOL_KEY = "spool"
 LOOKUP_KEY = "vault_lookup"
 """Stays: persons are found by hashes under it, and it opens nothing."""
@@ -123,13 +124,13 @@ def _key_status(settings: Settings) -> list[dict[str, Any]]:
     files.update((lake_key(o.source), o.key_version) for o in Ledger(store).objects())
     store.close()
     seen = {
-        (table.database, partition.key_version, file)
+        (part.key_name, partition.key_version, file)
         for manifest in releases.kept(settings)
-        for table in manifest.tables.values()
-        for partition in table.partitions
+        for part in manifest.parts()
+        for partition in part.partitions
         for file in partition.files
     }
-    files.update((database, version) for database, version, _ in seen)
+    files.update((key, version) for key, version, _ in seen)
     return [
         {
             "key": name,
@@ -149,11 +150,14 @@ def _store_and_lake(settings: Settings, keyring: Keyring) -> tuple[int, int]:
     from shoplake.privacy.vault import reseal
     from shoplake.store.engine import open_store
     from shoplake.store.ledger import Ledger
+    from shoplake.store.second_factor import SecondFactor
+    from shoplake.store.users import Users
 
     store = open_store(settings, keyring)
     con = connect(settings)
     try:
         persons, ledger = reseal(store, keyring), Ledger(store)
+        SecondFactor(Users(store), keyring).reseal()
         old = [o for o in ledger.objects() if o.key_version != keyring.current(lake_key(o.source)).version]
         for lake_object in old:
             _encrypt_object(settings, keyring, con, ledger, lake_object)
@@ -216,23 +220,31 @@ def _partitions(settings: Settings, keyring: Keyring) -> int:
 def _encrypt_release(
     settings: Settings, keyring: Keyring, con: DuckDBPyConnection, manifest: Manifest, done: dict[str, str]
 ) -> Manifest | None:
-    root, is_changed, tables = HomePaths(settings.home).partitions, False, {}
-    for name, table in manifest.tables.items():
-        version, partitions = keyring.current(table.database).version, []
-        for partition in table.partitions:
-            if partition.key_version != version:
-                is_changed = True
-                moved = _renamed(partition, version)
-                for old, new in zip(partition.files, moved.files, strict=True):
-                    if old not in done:
-                        versions = (partition.key_version, version)
-                        _encrypt_file(con, keyring, table.database, versions, root / old, root / new)
-                        done[old] = new
-                partitions.append(moved)
-            else:
-                partitions.append(partition)
-        tables[name] = msgspec.structs.replace(table, partitions=tuple(partitions))
-    return msgspec.structs.replace(manifest, tables=tables) if is_changed else None
+    root = HomePaths(settings.home).partitions
+
+    def renewed(part: Part) -> Part:
+        partitions = tuple(_encrypt_partition(root, keyring, con, part.key_name, p, done) for p in part.partitions)
+        return msgspec.structs.replace(part, partitions=partitions)
+
+    tables = {name: renewed(table) for name, table in manifest.tables.items()}
+    views = {name: renewed(view) for name, view in manifest.views.items()}
+    if (tables, views) == (manifest.tables, manifest.views):
+        return None
+    return msgspec.structs.replace(manifest, tables=tables, views=views)
+
+
+def _encrypt_partition(
+    root: Path, keyring: Keyring, con: DuckDBPyConnection, key: str, partition: Partition, done: dict[str, str]
+) -> Partition:
+    version = keyring.current(key).version
+    if partition.key_version == version:
+        return partition
+    moved = _renamed(partition, version)
+    for old, new in zip(partition.files, moved.files, strict=True):
+        if old not in done:
+            _encrypt_file(con, keyring, key, (partition.key_version, version), root / old, root / new)
+            done[old] = new
+    return moved
 
 
 def _renamed(partition: Partition, version: int) -> Partition:

@@ -75,21 +75,25 @@ class Workspace:
 
     @cached_property
     def served_files(self) -> frozenset[str]:
-        """Name the partition files of the release that is served."""
-        from shoplake.pipeline.releases import current, files_in
+        """Name the partition files of the release that is served, if they are under the keys of today.
+
+        Files under a database's key, as they once were, keep their names to themselves: new ones are under other keys.
+        """
+        from shoplake.pipeline.releases import current
 
         served = current(self.settings)
-        return frozenset(files_in([served] if served else []))
+        tables = served.tables.values() if served else ()
+        return frozenset(name for table in tables if table.key for p in table.partitions for name in p.files)
 
     def folder_of(self, model: str) -> Path:
         """Give the folder that a model's new partitions are written to."""
         return self.folder / model
 
-    def copy_options(self, con: DuckDBPyConnection, database: str) -> str:
-        """Give the COPY options that encrypt for ``database``."""
+    def copy_options(self, con: DuckDBPyConnection, model: Model) -> str:
+        """Give the COPY options that encrypt for a model's table."""
         from shoplake.keys.duckdb_session import add_parquet_key, copy_options
 
-        return copy_options(add_parquet_key(con, self.keyring.current(database)))
+        return copy_options(add_parquet_key(con, self.keyring.current(model.key_name)))
 
     def scan(self, con: DuckDBPyConnection, model: Model, partitions: Iterable[Partition]) -> str:
         """Give the SELECT over released partitions of a model's table."""
@@ -97,7 +101,7 @@ class Workspace:
         from shoplake.pipeline.releases import partition_files
 
         files = {
-            add_parquet_key(con, self.keyring.get(model.database, version)): paths
+            add_parquet_key(con, self.keyring.get(model.key_name, version)): paths
             for version, paths in partition_files(self.settings, partitions).items()
         }
         return scan_sql(files, model.columns)
@@ -126,13 +130,14 @@ class Workspace:
 
         for database in {model.database for model in self.graph.models.values()}:
             con.execute(f'create schema if not exists "{database}"')
+        self.keyring.ensure([model.key_name for model in self.graph.tables()])
         for model in self.graph.tables():
-            key = add_parquet_key(con, self.keyring.current(model.database))
+            key = add_parquet_key(con, self.keyring.current(model.key_name))
             context = self.scan(con, model, self.plan.context.get(model.name, ()))
             row = (
                 model.name,
                 str(self.folder_of(model.name)),
-                self.copy_options(con, model.database),
+                self.copy_options(con, model),
                 f"encryption_config = {{footer_key: '{key}'}}",
                 context,
                 self.plan.settles(model.name),

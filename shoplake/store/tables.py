@@ -195,3 +195,56 @@ producer = Table(
     Column("revoked_at", DateTime),
 )
 """One row somebody who may send events over HTTP; of their key only a hash."""
+
+user_account = Table(
+    "user_account",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("role", String(64), nullable=False),
+    Column("attributes", JSON, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("sealed_totp", LargeBinary),
+    Column("totp_step", BigInteger),
+    Column("subject", String(400), unique=True),
+    Column("created_at", DateTime, nullable=False),
+    Column("disabled_at", DateTime),
+)
+"""One row a person who may sign in: role, limits, a slow hash of the password; ``totp_step`` is the last code used.
+
+``subject`` names the person at the provider of single sign-on; such a user has no password here.
+"""
+
+user_session = Table(
+    "user_session",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("user_name", String(100), ForeignKey("user_account.name"), nullable=False),
+    Column("created_at", DateTime, nullable=False),
+    Column("expires_at", DateTime, nullable=False),
+    Column("revoked_at", DateTime),
+    Index("user_session_by_user", "user_name"),
+)
+"""One row a login; of the session's token only a hash."""
+
+access_token = Table(
+    "access_token",
+    metadata,
+    Column("token_id", String(24), primary_key=True),
+    Column("token_hash", String(64), nullable=False),
+    Column("user_name", String(100), ForeignKey("user_account.name"), nullable=False),
+    Column("scopes", JSON(none_as_null=True)),
+    Column("created_at", DateTime, nullable=False),
+    Column("expires_at", DateTime, nullable=False),
+    Column("revoked_at", DateTime),
+    Index("access_token_by_user", "user_name"),
+)
+"""One row a personal access token; ``scopes`` are the consoles that it is good for, null for all of the role's."""
+
+login_failure = Table(
+    "login_failure",
+    metadata,
+    Column("subject", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", DateTime, nullable=False),
+)
+"""Failed logins in a row by keyed hash of the name, or of the address, that was tried."""

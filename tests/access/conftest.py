@@ -15,9 +15,11 @@ from shoplake.access.kpi_answer import KpiAnswer
 from shoplake.access.kpi_window import Clock, parse_day
 from shoplake.cli.output import plain
 from shoplake.pipeline.manifest import Manifest, Table
+from tests.access.released import own_released, released
 from tests.warehouse.conftest import compiled
 from tests.warehouse.lab import Compiled, Lab, Row
 
+__all__ = ["own_released", "released"]
 LATER = dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
 
 

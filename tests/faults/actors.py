@@ -80,6 +80,7 @@ ACTORS = (
     Actor("drain", lambda _: ["drain"], "streams"),
     _CONSUME,
     Actor("run", lambda _: ["run"], "streams"),
+    Actor("stream", lambda _: ["stream", "--once"], "streams"),
 )
 
 

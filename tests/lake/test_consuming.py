@@ -244,7 +244,7 @@ def test_what_was_read_lands_before_a_stop(settings: Settings, broker: Broker) -
 
 def test_an_event_is_late_by_when_the_message_was_stamped(settings: Settings, broker: Broker) -> None:
     topic = broker.make_topic()
-    broker.send(topic, [event(1, timestamp=time.time() - 7200), event(2)])
+    broker.send(topic, [event(1, timestamp=time.time() - 7200), event(2, timestamp=time.time())])
     there = reading(settings, broker, web_events=topic)
     consume(there, once=True)
     found = lake_rows(there, "web_events")
