@@ -25,6 +25,7 @@ from shoplake.pipeline.run import run
 from shoplake.settings import Settings
 from tests.journey.world import COLUMNS, DAY, FIRST, write
 
+FACT_KEY = "warehouse.fct_sale_lines"
 COUNT = "select count(*) from warehouse.fct_sale_lines"
 ROTATIONS = 8
 
@@ -72,7 +73,7 @@ def test_files_of_a_manifest_read_before_a_rotation_are_gone(served: Settings) -
 def test_a_query_goes_on_over_a_rotation(served: Settings, monkeypatch: pytest.MonkeyPatch, after: bool) -> None:
     between(monkeypatch, session, "open_release", lambda: rotate(served), after=after)
     assert sql.query(served, COUNT).rows == [(60,)]
-    assert {key["version"] for key in key_status(served) if key["key"] == "warehouse"} == {2}
+    assert {key["version"] for key in key_status(served) if key["key"] == FACT_KEY} == {2}
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before opening", "before reading"])
@@ -169,6 +170,6 @@ def test_every_reader_reads_on_while_another_process_rotates(
         assert key_status(served)
     assert rotating.wait() == 0
     assert rounds > 1
-    assert Keyring.open(served).versions("warehouse") == [1 + ROTATIONS]
+    assert Keyring.open(served).versions(FACT_KEY) == [1 + ROTATIONS]
     paths = [p for p in (served.home / "lake").rglob("*") if p.is_file()]
     assert all(f".v{1 + ROTATIONS}." in path.name for path in paths), paths
