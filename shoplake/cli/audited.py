@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
 
-PRIVATE = frozenset(["token", "style"])
-"""Parameters that no record holds: a token may be the secret itself."""
+TOKEN_ID = re.compile("[0-9a-f]{12}")
+"""A token is on record by its id only: somebody may have given the secret itself."""
 
 
 class AuditedCommand(click.Command):
@@ -19,7 +20,9 @@ class AuditedCommand(click.Command):
         from shoplake.settings import load_settings
 
         group = ctx.parent.info_name if ctx.parent else None
-        asked = {name: value for name, value in ctx.params.items() if name not in PRIVATE and value not in (None, ())}
+        asked = {name: value for name, value in ctx.params.items() if name != "style" and value not in (None, ())}
+        if not TOKEN_ID.fullmatch(asked.get("token", "")):
+            asked.pop("token", None)
         with changing(load_settings(ctx.obj), f"{group} {ctx.info_name}", asked=asked):
             return super().invoke(ctx)
 

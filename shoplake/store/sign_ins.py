@@ -136,7 +136,8 @@ class SignIns:
             known = con.execute(select(access_token.c.token_id).where(here)).scalar()
             con.execute(update(access_token).where(here, access_token.c.revoked_at.is_(None)).values(revoked_at=now()))
         if known is None:
-            raise NotFoundError(f"There is no token {token_id!r}.", hint="See `shoplake tokens list`.")
+            # What was given is not repeated: it may be the token itself.
+            raise NotFoundError("There is no token of that id.", hint="`shoplake tokens list` shows the ids.")
 
     def begin_attempt(self, waits: Mapping[str, int], longest: dt.timedelta) -> float:
         """Count an attempt as failed before it is looked at, so that many at once are no way around the wait.

@@ -130,3 +130,13 @@ def test_what_a_table_and_a_release_showed_is_one_command(filled: tuple[Settings
     assert any("mart_sales__store_day/" in key for key in found.keys)
     assert found in find(settings, Wanted(release=found.release))
     assert found not in find(settings, Wanted(table="marketing.mart_marketing__sessions"))
+
+
+def test_a_token_is_on_record_by_its_id_and_never_by_its_secret(filled: tuple[Settings, Path]) -> None:
+    settings, _ = filled
+    for given in ("3f2a91c04b7d", "slk-MARKER-of-a-secret"):
+        CliRunner().invoke(shoplake, ["--home", str(settings.home), "tokens", "revoke", given])
+    found = find(settings, Wanted(action="tokens revoke"))
+    begun = [entry.detail.get("asked", {}) for entry in found if entry.outcome == "begun"]
+    assert begun[-2:] == [{"token": "3f2a91c04b7d"}, {}]
+    assert not [entry for entry in found if "MARKER" in repr(entry)]
