@@ -84,6 +84,9 @@ ACTORS = (
 )
 
 
+LIVES_A_LOOK = 10
+
+
 @dataclass
 class Assault:
     """Kills actors until so many have been killed."""
@@ -101,14 +104,15 @@ class Assault:
             list(threads.map(self._lane, lanes.values()))
 
     def _lane(self, actors: Sequence[Actor]) -> None:
-        """Let the first life of each show how long it needs to do its work; cut the later ones off before or after."""
+        """Let a life of each now and then show how long it needs to do its work; cut the others off before or after."""
         draw, needed = random.Random(f"{self.kills} {actors[0].lane}"), dict[str, float]()
-        for actor in cycle(actors):
+        for life, actor in enumerate(cycle(actors)):
             if self.killed.total() >= self.kills:
                 return
-            if actor.name in needed:
+            if life // len(actors) % LIVES_A_LOOK:
                 self._live(actor, draw.uniform(0.3, 1.4) * needed[actor.name])
             else:
+                # Looked at again, as a machine is busier at one time than at another.
                 needed[actor.name] = self._live(actor, 60, before=self.stage.landed(actor.lands))
 
     def _live(self, actor: Actor, seconds: float, *, before: int | None = None) -> float:
