@@ -21,11 +21,13 @@ from shoplake.home import HomePaths
 from shoplake.pipeline import releases
 from shoplake.pipeline.build import AuditFailure, BuildOutcome, Project, Step, build, parse
 from shoplake.pipeline.changes import changes_since
+from shoplake.pipeline.lasting import business_day, days_of_erased, first_days
 from shoplake.pipeline.manifest import AuditCounts, Manifest, Restatement, Table
 from shoplake.pipeline.plan import Changes, make_plan
 from shoplake.pipeline.publish import Digests, collect_tables, discard
 from shoplake.pipeline.views import refreshed
 from shoplake.pipeline.workspace import Workspace
+from shoplake.privacy.vault import Vault
 
 if TYPE_CHECKING:
     from shoplake.keys.keyring import Keyring
@@ -100,41 +102,58 @@ class Maker:
         settings, report = self.settings, self.report
         with self.timed("plan"):
             project = parse(settings)
-            snapshot = self.ledger.snapshot()
-            last = None if scope.rebuild else _usable(releases.current(settings), project, settings)
+            snapshot, vault = self.ledger.snapshot(), Vault(self.ledger.store, self.keyring)
+            served = releases.current(settings)
+            last = None if scope.rebuild else _usable(served, project, settings)
             # What is not taken stays as a release has it. Without one to build upon, everything is taken.
             is_partial = scope.sources is not None and last is not None and bool(last.spans)
             only = project.graph.read_together(scope.sources or ()) if is_partial else None
             changes = changes_since(settings, snapshot, last, only)
             plan = make_plan(
-                project.graph, changes, last, settle_after_days=settings.settle_after_days, full=scope.full_audit
+                project.graph,
+                changes,
+                last,
+                settle_after_days=settings.settle_after_days,
+                full=scope.full_audit,
+                first_days=first_days(settings, project.graph, business_day(settings)),
+                again=days_of_erased(settings, self.keyring, project.graph, vault, last),
             )
         report.watermarks = dict(changes.watermarks)
         if not snapshot.files:
             report.release = last.release_id if last else None
             return
-        if last is not None and not changes and not scope.full_audit:
+        is_idle = last is not None and not changes and not scope.full_audit and not plan.touched
+        if last is not None and is_idle and not plan.expires_any(last.tables):
             report.release, report.tests = last.release_id, last.tests
             return
         folder = HomePaths(settings.home).build / "partitions"
-        workspace = Workspace(settings, self.keyring, project.graph, plan, snapshot, folder)
+        workspace = Workspace(settings, self.keyring, project.graph, plan, snapshot, folder, vault)
         discard(workspace)
         workspace.folder.mkdir(parents=True)
         try:
             with Digests(workspace) as digests:
-                outcome = self._build_and_audit(workspace, project, scope, digests)
+                outcome = (
+                    BuildOutcome((), last.tests, (), {})
+                    if last is not None and is_idle
+                    else self._build_and_audit(workspace, project, scope, digests)
+                )
                 with self.timed("publish") as step:
                     tables, changed = collect_tables(workspace, last, outcome.compiled, digests)
                     manifest = self._manifest(workspace, project, outcome, last, changes, scope, tables, changed)
-                    words = {"restatements": [msgspec.to_builtins(each) for each in manifest.restatements]}
-                    names = sorted(f"{tables[name].database}.{name}" for name in changed)
-                    with committing(settings, "publish", release=manifest.release_id, tables=names, **words):
-                        releases.save(settings, manifest)
-                    releases.expire(settings, days=settings.release_retention_days, now=manifest.created_at)
+                    self._publish(manifest, served)
                     step["rows"] = sum(changed.values())
             report.release, report.published = manifest.release_id, True
         finally:
             discard(workspace)
+
+    def _publish(self, manifest: Manifest, replaced: Manifest | None) -> None:
+        settings = self.settings
+        words = {"restatements": [msgspec.to_builtins(each) for each in manifest.restatements]}
+        names = sorted(f"{manifest.tables[name].database}.{name}" for name in manifest.changed)
+        with committing(settings, "publish", release=manifest.release_id, tables=names, **words):
+            releases.save(settings, manifest)
+        releases.withdraw(settings, [replaced.release_id] if replaced else [])
+        releases.expire(settings, days=settings.release_retention_days, now=manifest.created_at)
 
     def _build_and_audit(self, workspace: Workspace, project: Project, scope: Scope, digests: Digests) -> BuildOutcome:
         report, graph = self.report, workspace.graph
