@@ -9,15 +9,16 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from shoplake.audit.recording import committing, showing
-from shoplake.errors import AuditFailed
+from shoplake.errors import AuditFailed, BuildError, ShoplakeError
 from shoplake.home import HomePaths
+from shoplake.lake.disk import disk_failure_in, disk_failures_said, failed
 from shoplake.pipeline import releases
 from shoplake.pipeline.build import AuditFailure, BuildOutcome, Project, Step, build, parse
 from shoplake.pipeline.changes import changes_since
@@ -97,8 +98,18 @@ class Maker:
         Raises:
             AuditFailed: a test did not hold; nothing was published.
             BuildError: a model's SQL failed; nothing was published.
+            HomeError: the disk is full, or fails; the last release stays.
 
         """
+        try:
+            with disk_failures_said("The release"):
+                self._make(scope)
+        except (AuditFailed, BuildError) as error:
+            if why := disk_failure_in(error.message):
+                raise failed("The release", why) from error
+            raise
+
+    def _make(self, scope: Scope) -> None:
         settings, report = self.settings, self.report
         with self.timed("plan"):
             project = parse(settings)
@@ -137,7 +148,7 @@ class Maker:
                     if last is not None and is_idle
                     else self._build_and_audit(workspace, project, scope, digests)
                 )
-                with self.timed("publish") as step:
+                with self.timed("publish") as step, _leaving_nothing(settings):
                     tables, changed = collect_tables(workspace, last, outcome.compiled, digests)
                     manifest = self._manifest(workspace, project, outcome, last, changes, scope, tables, changed)
                     self._publish(manifest, served)
@@ -208,6 +219,17 @@ class Maker:
             spans={source: (min(days), max(days)) for source, days in changes.all_days.items() if days},
             views=views,
         )
+
+
+@contextmanager
+def _leaving_nothing(settings: Settings) -> Iterator[None]:
+    """Remove what a publishing that failed has put in place; where the disk does not let it, a later sweep does."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError, ShoplakeError):
+            releases.sweep(settings)
+        raise
 
 
 def _usable(last: Manifest | None, project: Project, settings: Settings) -> Manifest | None:
