@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from shoplake.settings import Settings
 
 
+TURN_SECONDS = 60
+"""So long a small change waits for its turn: a round of a stream ends sooner."""
+
+
 @dataclass(frozen=True)
 class HomePaths:
     """The places in a home."""

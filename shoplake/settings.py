@@ -43,6 +43,10 @@ class Settings(BaseSettings):
     engagement_window_days: Annotated[int, Field(gt=0)] = Field(
         30, description="Trailing days that count for a customer's engagement score."
     )
+    message_text_days: Annotated[int, Field(ge=0)] = Field(
+        90,
+        description="Days, today's included, whose messages Support reads in clear; older ones go with the next run.",
+    )
     settle_after_days: Annotated[int, Field(gt=0)] = Field(
         35, description="Days after a month's end when its day partitions are merged into one."
     )

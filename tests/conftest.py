@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,21 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a home as it is right after it was made, to be copied: making one waits for the disk dozens of times."""
+    from shoplake.audit.recording import close_logs
+    from shoplake.pipeline.init import init_home
+
+    settings = load_settings(tmp_path_factory.mktemp("pristine") / "home")
+    init_home(settings)
+    close_logs()
+    return settings.home
+
+
 @pytest.fixture
-def make_home(tmp_path: Path, engine: str, request: pytest.FixtureRequest) -> Callable[..., Settings]:
-    """Give a function that makes another home, with changed settings where given."""
+def make_home(tmp_path: Path, engine: str, pristine: Path, request: pytest.FixtureRequest) -> Callable[..., Settings]:
+    """Give a function that makes homes, with changed settings where given; those of other names have other keys."""
     from shoplake.pipeline.init import init_home
 
     server: PostgresServer | None = request.getfixturevalue("postgres") if engine == "postgresql" else None
@@ -38,11 +51,35 @@ def make_home(tmp_path: Path, engine: str, request: pytest.FixtureRequest) -> Ca
         if server is not None:
             (tmp_path / name).mkdir(mode=0o700, exist_ok=True)
             (tmp_path / name / "settings.toml").write_text(f'store_url = "{server.new_database()}"\n', encoding="utf-8")
+        elif name == "home" and not changes and not (tmp_path / name).exists():
+            shutil.copytree(pristine, tmp_path / name)
+            return load_settings(tmp_path / name)
         settings = load_settings(tmp_path / name).model_copy(update=changes)
         init_home(settings)
         return settings
 
     return make
+
+
+@pytest.fixture(scope="module")
+def module_home(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Give a fresh home for all tests of a module: to be filled once, then read or copied."""
+    folder = tmp_path_factory.mktemp("module") / "home"
+    shutil.copytree(pristine, folder)
+    return load_settings(folder)
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Callable[[Settings], Settings]:
+    """Give a function that copies a home which tests share, for one test to change."""
+    from shoplake.audit.recording import close_logs
+
+    def copy(shared: Settings) -> Settings:
+        close_logs()
+        shutil.copytree(shared.home, tmp_path / "copied")
+        return shared.model_copy(update={"home": tmp_path / "copied"})
+
+    return copy
 
 
 @pytest.fixture

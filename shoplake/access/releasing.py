@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from shoplake.access.login import identity_of, open_logins
 from shoplake.access.policy import load_policy
 from shoplake.access.rights import Rights
+from shoplake.home import TURN_SECONDS
 
 if TYPE_CHECKING:
     from shoplake.pipeline.manifest import View
@@ -27,7 +28,7 @@ def needed_views(settings: Settings) -> list[View]:
     return [found[name] for name in sorted(found)]
 
 
-def apply(settings: Settings) -> tuple[int, int]:
+def apply(settings: Settings, *, wait_seconds: float = TURN_SECONDS) -> tuple[int, int]:
     """Make the served release hold exactly the views that the present users and policy call for.
 
     Returns:
@@ -35,9 +36,9 @@ def apply(settings: Settings) -> tuple[int, int]:
 
     Raises:
         PolicyError: the policy cannot be read.
-        LockedError: another process is changing the home.
+        LockedError: another process was changing the home all the time.
 
     """
     from shoplake.pipeline.views import show
 
-    return show(settings, needed_views(settings))
+    return show(settings, needed_views(settings), wait_seconds=wait_seconds)

@@ -97,8 +97,8 @@ class SingleSignOn:
         user, is_changed = self._user(claims)
         session = self._logins.begin_session(user, replaces=replaces)
         if is_changed:
-            with suppress(LockedError):  # a run is under way; what it publishes is followed by `access apply`
-                apply(self._settings)
+            with suppress(LockedError):  # a run or a round is under way, and is followed by `apply`
+                apply(self._settings, wait_seconds=0)
         return session
 
     def _claims(self, begun: Begun, came_back: str) -> dict[str, Any]:

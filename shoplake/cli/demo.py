@@ -46,6 +46,7 @@ def demo(ctx: click.Context, scale: float, seed: int, files: Path | None) -> Non
     with _step(f"Simulate a retail chain in {_short(folder)}"):
         _simulate(folder, scale, seed)
     init_home(settings)
+    settings = _keeping_words(settings)
     for source in REFERENCE_FIRST:
         with _step(f"Land {source}") as told:
             told.append(_land(settings, source, folder / source))
@@ -69,6 +70,16 @@ def _simulate(folder: Path, scale: float, seed: int) -> None:
     except ValueError as error:
         raise InputError(str(error).capitalize() + ".", hint="Give --scale 0.1, 1 or 10.") from error
     write_world(world, folder)
+
+
+def _keeping_words(settings: Settings) -> Settings:
+    """Let the demo's Support read messages: the simulated world lies in the past, where they would be too old."""
+    from shoplake.settings import load_settings
+
+    file = settings.home / "settings.toml"
+    if not file.exists():
+        file.write_text("# The simulated world lies in the past.\nmessage_text_days = 3650\n", encoding="utf-8")
+    return load_settings(settings.home)
 
 
 def _land(settings: Settings, source: str, folder: Path) -> str:

@@ -118,12 +118,12 @@ def prune(home: Path | None, keep: int, style: str) -> None:
     Example:
       shoplake releases prune --keep 5
     """
-    from shoplake.home import home_lock
+    from shoplake.home import TURN_SECONDS, home_lock
     from shoplake.pipeline import releases as kept
     from shoplake.settings import load_settings
 
     settings = load_settings(home)
-    with home_lock(settings):
+    with home_lock(settings, wait_seconds=TURN_SECONDS):
         removed, files = kept.prune(settings, keep=keep)
     if style == "json":
         print_json({"removed": removed, "files_removed": files})

@@ -13,6 +13,7 @@ from shoplake.cli.stopping import stops_on_signals
 if TYPE_CHECKING:
     from shoplake.errors import ShoplakeError
     from shoplake.pipeline.releasing import RunReport
+    from shoplake.settings import Settings
 
 COLUMNS = ("release", "name", "seconds", "rows")
 
@@ -48,6 +49,7 @@ def stream(home: Path | None, every: float, once: bool, style: str) -> None:
     is_stopping, settings = stops_on_signals(), load_settings(home)
 
     def tell(report: RunReport) -> None:
+        _release_files(settings)
         if report.published or once:
             _print_round(report, style)
 
@@ -74,6 +76,17 @@ def _print_round(report: RunReport, style: str) -> None:
         )
     else:
         click.echo(f"Nothing new; serving release {report.release}." if report.release else "Nothing has landed yet.")
+
+
+def _release_files(settings: Settings) -> None:
+    """Make files that users of a new kind need, as a run does at its end; with none missing it is a look."""
+    from shoplake.access.releasing import apply
+    from shoplake.errors import ShoplakeError
+
+    try:
+        apply(settings, wait_seconds=0)
+    except ShoplakeError as error:  # the release stands; the next round tries again
+        click.echo(f"Files for users are not made yet: {error.message}", err=True)
 
 
 def _say(error: ShoplakeError) -> None:

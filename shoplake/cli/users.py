@@ -211,11 +211,11 @@ def _say(style: str, text: str, row: dict[str, object]) -> None:
 
 
 def _release_files(settings: Settings) -> None:
-    """Make the files that the change calls for; while a run holds the home, that run's end makes them."""
+    """Make the files that the change calls for; where something else holds the home for long, its end makes them."""
     from shoplake.access.releasing import apply
     from shoplake.errors import LockedError
 
     try:
         apply(settings)
     except LockedError:
-        click.echo("A run is under way; `shoplake access apply` makes the user's files after it.", err=True)
+        click.echo("The home is busy; when it is not, `shoplake access apply` makes the user's files.", err=True)

@@ -44,6 +44,8 @@ class Table(msgspec.Struct, frozen=True, omit_defaults=True):
     """The model's SQL with bare table names: what made these rows."""
     key: str = ""
     """Name of the data key of its files; empty where they are under their database's, as they once were."""
+    since: dt.date | None = None
+    """First day of a table whose rows last for some days; only the release that is served holds any."""
 
     @property
     def key_name(self) -> str:

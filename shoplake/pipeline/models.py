@@ -49,6 +49,10 @@ class Model:
     accumulates: bool = False
     """It adds to its last release what its inputs show; after a removal it is made from everything."""
     span_end: str | None = None
+    lasts: str | None = None
+    """Setting that says for how many days its rows last; only the release that is served holds any."""
+    opens: Mapping[str, str] = field(default_factory=dict)
+    """Columns with words of persons in clear, each with the column that says whose they are."""
 
     @property
     def key_name(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shoplake.pipeline.manifest import ALL, Manifest, Partition, Table
@@ -61,11 +61,23 @@ class Plan:
     """First and last business day that the release covers."""
     settled_through: dt.date | None
     """Days up to here are kept in month partitions."""
+    first_days: Mapping[str, dt.date] = field(default_factory=dict)
+    """First day that the release holds of each table whose rows last for some days; they stay in partitions by day."""
 
     def settles(self, table: str) -> bool:
         """Say whether any touched day of a table is kept in a month partition."""
-        limit = self.settled_through
+        limit = None if table in self.first_days else self.settled_through
         return limit is not None and any(day <= limit for day in self.touched.get(table, NO_DAYS))
+
+    def expires(self, label: str, table: str) -> bool:
+        """Say whether the partition of that label is too old to be kept."""
+        return table in self.first_days and label < self.first_days[table].isoformat()
+
+    def expires_any(self, tables: Mapping[str, Table]) -> bool:
+        """Say whether any partition of a release's tables is too old to be kept."""
+        return any(
+            self.expires(p.label, name) for name in self.first_days if name in tables for p in tables[name].partitions
+        )
 
     def rebuilds(self, label: str, table: str) -> bool:
         """Say whether the partition of that label is made anew."""
@@ -77,7 +89,14 @@ class Plan:
 
 
 def make_plan(
-    graph: ModelGraph, changes: Changes, last: Manifest | None, *, settle_after_days: int, full: bool = False
+    graph: ModelGraph,
+    changes: Changes,
+    last: Manifest | None,
+    *,
+    settle_after_days: int,
+    full: bool = False,
+    first_days: Mapping[str, dt.date] | None = None,
+    again: Mapping[str, Days] | None = None,
 ) -> Plan:
     """Plan a run.
 
@@ -87,10 +106,12 @@ def make_plan(
         last: the release to build upon; None rebuilds everything.
         settle_after_days: days after a month's end from which it is kept as one partition.
         full: show every partition to the audit, touched or not.
+        first_days: first day to hold of each table whose rows last for some days.
+        again: days to make anew, by table, whatever came or went.
 
     """
-    settled = _settled_through(changes, last, settle_after_days)
-    planner = _Planner(graph, changes, last, settled)
+    settled, first_days = _settled_through(changes, last, settle_after_days), first_days or {}
+    planner = _Planner(graph, changes, last, settled, first_days, again or {})
     touched = planner.touched()
     needs = planner.needs(touched)
     tables = last.tables if last else {}
@@ -101,8 +122,11 @@ def make_plan(
         kept = tables[model.name].partitions if full else _visible(tables[model.name], needs[model.name])
         days = touched.get(model.name, NO_DAYS)
         is_rebuilt = model.name in touched
+        first = first_days[model.name].isoformat() if model.name in first_days else ""
         context[model.name] = tuple(
-            p for p in kept if not (is_rebuilt and (p.label == ALL or any(d in days for d in p.days())))
+            p
+            for p in kept
+            if p.label >= first and not (is_rebuilt and (p.label == ALL or any(d in days for d in p.days())))
         )
     every_day = [day for days in changes.all_days.values() for day in days]
     return Plan(
@@ -113,6 +137,7 @@ def make_plan(
         watermarks=changes.watermarks,
         horizon=(min(every_day), max(every_day)) if every_day else None,
         settled_through=settled,
+        first_days=first_days,
     )
 
 
@@ -143,8 +168,17 @@ def _range(first: dt.date, last: dt.date) -> Days:
 
 
 class _Planner:
-    def __init__(self, graph: ModelGraph, changes: Changes, last: Manifest | None, settled: dt.date | None) -> None:
+    def __init__(
+        self,
+        graph: ModelGraph,
+        changes: Changes,
+        last: Manifest | None,
+        settled: dt.date | None,
+        first_days: Mapping[str, dt.date],
+        again: Mapping[str, Days],
+    ) -> None:
         self.graph, self.changes, self.last, self.settled = graph, changes, last, settled
+        self.first_days, self.again = first_days, again
         self.tables: Mapping[str, Table] = last.tables if last else {}
 
     def touched(self) -> dict[str, Days]:
@@ -152,15 +186,29 @@ class _Planner:
         found: dict[str, Days] = {}
         for model in self.graph.models.values():
             is_touched, days = self._incoming(model, found)
-            if not is_touched:
+            days |= self._anew(model)
+            if not is_touched and not days:
                 continue
             if model.partition_by is None and model.is_table:
                 found[model.name] = NO_DAYS
                 continue
             days = self._spread(model, days)
+            if model.name in self.first_days:
+                days = frozenset(day for day in days if day >= self.first_days[model.name])
+            elif model.is_table:
+                days = self._whole_months(days)
             if days or not model.is_table:
-                found[model.name] = self._whole_months(days) if model.is_table else days
+                found[model.name] = days
         return found
+
+    def _anew(self, model: Model) -> Days:
+        """Give the days that are made anew though nothing changed: those asked for, and those that last after all."""
+        first, table = self.first_days.get(model.name), self.tables.get(model.name)
+        days = self.again.get(model.name, NO_DAYS)
+        if first is None or table is None or table.since is None or first >= table.since:
+            return days
+        known = [p for name in model.parents if name in self.tables for p in self.tables[name].partitions]
+        return days | {day for p in known for day in p.days() if first <= day < table.since}
 
     def _incoming(self, model: Model, found: Mapping[str, Days]) -> tuple[bool, Days]:
         changes, days = self.changes, set[dt.date]()

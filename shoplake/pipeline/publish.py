@@ -41,7 +41,10 @@ def collect_tables(
     written: dict[str, int] = {}
     for model in workspace.graph.tables():
         before = last.tables.get(model.name) if last else None
-        kept = [p for p in (before.partitions if before else ()) if not workspace.plan.rebuilds(p.label, model.name)]
+        plan, known_before = workspace.plan, before.partitions if before else ()
+        kept = [
+            p for p in known_before if not (plan.rebuilds(p.label, model.name) or plan.expires(p.label, model.name))
+        ]
         fresh = _take(workspace, model, before, digests)
         fresh += _settle(workspace, model, kept)
         folder = HomePaths(workspace.settings.home).partitions / model.database / model.name
@@ -58,6 +61,7 @@ def collect_tables(
             partitions=tuple(sorted([*kept, *fresh], key=lambda p: p.label)),
             sql=compiled.get(model.name) or (before.sql if before else ""),
             key=model.key_name,
+            since=plan.first_days.get(model.name),
         )
     return tables, {name: count for name, count in written.items() if count}
 
@@ -184,7 +188,7 @@ def content_name(model: Model, rows: int, total: int) -> str:
 def _settle(workspace: Workspace, model: Model, kept: list[Partition]) -> list[Partition]:
     """Merge the day partitions of months that have settled since the last release."""
     limit = workspace.plan.settled_through
-    if limit is None or model.partition_by is None:
+    if limit is None or model.partition_by is None or model.name in workspace.plan.first_days:
         return []
     months: dict[str, list[Partition]] = {}
     for partition in kept:

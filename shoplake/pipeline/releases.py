@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from shoplake.audit.recording import changing, committing
 from shoplake.errors import HomeError, NotFoundError
 from shoplake.home import HomePaths, require_home
-from shoplake.pipeline.manifest import Manifest, Partition, Table, decode, encode
+from shoplake.pipeline.manifest import Manifest, Partition, Table, View, decode, encode
 
 if TYPE_CHECKING:
     from shoplake.settings import Settings
@@ -148,8 +148,37 @@ def files_in(manifests: Iterable[Manifest]) -> set[str]:
     }
 
 
+def withdraw(settings: Settings, release_ids: Iterable[str]) -> None:
+    """Take rows that last only for some days out of releases that are served no more, and their files with them."""
+    import msgspec
+
+    served = current(settings)
+    if served is None:
+        return
+    stays = files_in([served])
+    for release_id in release_ids:
+        if release_id == served.release_id:
+            continue
+        manifest = load(settings, release_id)
+        tables = {n: t for n, t in manifest.tables.items() if t.since is not None and t.partitions}
+        views = {n: v for n, v in manifest.views.items() if v.table in tables}
+        if not tables:
+            continue
+        parts: list[Table | View] = [*tables.values(), *views.values()]
+        gone = {file for part in parts for p in part.partitions for file in p.files} - stays
+        emptied = msgspec.structs.replace(
+            manifest,
+            tables=manifest.tables | {n: msgspec.structs.replace(t, partitions=()) for n, t in tables.items()},
+            views=manifest.views | {n: msgspec.structs.replace(v, partitions=()) for n, v in views.items()},
+        )
+        replace_manifest(settings, emptied)
+        for file in gone:
+            (HomePaths(settings.home).partitions / file).unlink(missing_ok=True)
+
+
 def sweep(settings: Settings) -> int:
     """Remove partition files that no kept release uses; give their number."""
+    withdraw(settings, list_ids(settings))
     root = HomePaths(settings.home).partitions
     used = files_in(load(settings, release_id) for release_id in list_ids(settings))
     removed = 0

@@ -9,23 +9,26 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from shoplake.audit.recording import committing, showing
-from shoplake.errors import AuditFailed
+from shoplake.errors import AuditFailed, BuildError, ShoplakeError
 from shoplake.home import HomePaths
+from shoplake.lake.disk import disk_failure_in, disk_failures_said, failed
 from shoplake.pipeline import releases
 from shoplake.pipeline.build import AuditFailure, BuildOutcome, Project, Step, build, parse
 from shoplake.pipeline.changes import changes_since
+from shoplake.pipeline.lasting import business_day, days_of_erased, first_days
 from shoplake.pipeline.manifest import AuditCounts, Manifest, Restatement, Table
 from shoplake.pipeline.plan import Changes, make_plan
 from shoplake.pipeline.publish import Digests, collect_tables, discard
 from shoplake.pipeline.views import refreshed
 from shoplake.pipeline.workspace import Workspace
+from shoplake.privacy.vault import Vault
 
 if TYPE_CHECKING:
     from shoplake.keys.keyring import Keyring
@@ -95,46 +98,73 @@ class Maker:
         Raises:
             AuditFailed: a test did not hold; nothing was published.
             BuildError: a model's SQL failed; nothing was published.
+            HomeError: the disk is full, or fails; the last release stays.
 
         """
+        try:
+            with disk_failures_said("The release"):
+                self._make(scope)
+        except (AuditFailed, BuildError) as error:
+            if why := disk_failure_in(error.message):
+                raise failed("The release", why) from error
+            raise
+
+    def _make(self, scope: Scope) -> None:
         settings, report = self.settings, self.report
         with self.timed("plan"):
             project = parse(settings)
-            snapshot = self.ledger.snapshot()
-            last = None if scope.rebuild else _usable(releases.current(settings), project, settings)
+            snapshot, vault = self.ledger.snapshot(), Vault(self.ledger.store, self.keyring)
+            served = releases.current(settings)
+            last = None if scope.rebuild else _usable(served, project, settings)
             # What is not taken stays as a release has it. Without one to build upon, everything is taken.
             is_partial = scope.sources is not None and last is not None and bool(last.spans)
             only = project.graph.read_together(scope.sources or ()) if is_partial else None
             changes = changes_since(settings, snapshot, last, only)
             plan = make_plan(
-                project.graph, changes, last, settle_after_days=settings.settle_after_days, full=scope.full_audit
+                project.graph,
+                changes,
+                last,
+                settle_after_days=settings.settle_after_days,
+                full=scope.full_audit,
+                first_days=first_days(settings, project.graph, business_day(settings)),
+                again=days_of_erased(settings, self.keyring, project.graph, vault, last),
             )
         report.watermarks = dict(changes.watermarks)
         if not snapshot.files:
             report.release = last.release_id if last else None
             return
-        if last is not None and not changes and not scope.full_audit:
+        is_idle = last is not None and not changes and not scope.full_audit and not plan.touched
+        if last is not None and is_idle and not plan.expires_any(last.tables):
             report.release, report.tests = last.release_id, last.tests
             return
         folder = HomePaths(settings.home).build / "partitions"
-        workspace = Workspace(settings, self.keyring, project.graph, plan, snapshot, folder)
+        workspace = Workspace(settings, self.keyring, project.graph, plan, snapshot, folder, vault)
         discard(workspace)
         workspace.folder.mkdir(parents=True)
         try:
             with Digests(workspace) as digests:
-                outcome = self._build_and_audit(workspace, project, scope, digests)
-                with self.timed("publish") as step:
+                outcome = (
+                    BuildOutcome((), last.tests, (), {})
+                    if last is not None and is_idle
+                    else self._build_and_audit(workspace, project, scope, digests)
+                )
+                with self.timed("publish") as step, _leaving_nothing(settings):
                     tables, changed = collect_tables(workspace, last, outcome.compiled, digests)
                     manifest = self._manifest(workspace, project, outcome, last, changes, scope, tables, changed)
-                    words = {"restatements": [msgspec.to_builtins(each) for each in manifest.restatements]}
-                    names = sorted(f"{tables[name].database}.{name}" for name in changed)
-                    with committing(settings, "publish", release=manifest.release_id, tables=names, **words):
-                        releases.save(settings, manifest)
-                    releases.expire(settings, days=settings.release_retention_days, now=manifest.created_at)
+                    self._publish(manifest, served)
                     step["rows"] = sum(changed.values())
             report.release, report.published = manifest.release_id, True
         finally:
             discard(workspace)
+
+    def _publish(self, manifest: Manifest, replaced: Manifest | None) -> None:
+        settings = self.settings
+        words = {"restatements": [msgspec.to_builtins(each) for each in manifest.restatements]}
+        names = sorted(f"{manifest.tables[name].database}.{name}" for name in manifest.changed)
+        with committing(settings, "publish", release=manifest.release_id, tables=names, **words):
+            releases.save(settings, manifest)
+        releases.withdraw(settings, [replaced.release_id] if replaced else [])
+        releases.expire(settings, days=settings.release_retention_days, now=manifest.created_at)
 
     def _build_and_audit(self, workspace: Workspace, project: Project, scope: Scope, digests: Digests) -> BuildOutcome:
         report, graph = self.report, workspace.graph
@@ -189,6 +219,17 @@ class Maker:
             spans={source: (min(days), max(days)) for source, days in changes.all_days.items() if days},
             views=views,
         )
+
+
+@contextmanager
+def _leaving_nothing(settings: Settings) -> Iterator[None]:
+    """Remove what a publishing that failed has put in place; where the disk does not let it, a later sweep does."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError, ShoplakeError):
+            releases.sweep(settings)
+        raise
 
 
 def _usable(last: Manifest | None, project: Project, settings: Settings) -> Manifest | None:

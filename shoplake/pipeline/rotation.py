@@ -18,7 +18,7 @@ from shoplake.audit.recording import changing, log_of, showing
 from shoplake.audit.sealing import MARKS_KEY, RECORDS_KEY, SIGNING_KEY
 from shoplake.errors import LockedError
 from shoplake.files import durable_rename
-from shoplake.home import HomePaths, home_lock, require_home
+from shoplake.home import TURN_SECONDS, HomePaths, home_lock, require_home
 from shoplake.keys.keyring import Keyring
 from shoplake.keys.rereading import rereads
 from shoplake.keys.tls import reseal_authority
@@ -47,14 +47,15 @@ def rotate(settings: Settings) -> dict[str, Any]:
         Counts: ``keys``, ``lake_objects``, ``partitions``, ``persons``.
 
     Raises:
-        LockedError: another process is changing the home.
+        LockedError: another process was changing the home all the time.
         KeyAccessError: the present keys do not open the home.
 
     """
     from shoplake.store.engine import rekey_store
     from shoplake.store.spool import rekey_spool
 
-    with changing(settings, "keys rotate") as entry, home_lock(settings), ExitStack() as locks:
+    turn = home_lock(settings, wait_seconds=TURN_SECONDS)
+    with changing(settings, "keys rotate") as entry, turn, ExitStack() as locks:
         keyring = Keyring.open(settings)
         spool = locks.enter_context(_spool_alone(settings))
         kept = {LOOKUP_KEY, RECORDS_KEY, MARKS_KEY, SIGNING_KEY} | (set() if spool else {SPOOL_KEY})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from shoplake.files import durable_rename, fsync_directory
-from shoplake.home import HomePaths, home_lock
+from shoplake.home import TURN_SECONDS, HomePaths, home_lock
 from shoplake.pipeline import releases
 from shoplake.pipeline.manifest import Partition, Table, View
 from shoplake.pipeline.publish import free_stem
@@ -36,14 +36,14 @@ def refreshed(
     return _Writer(con, settings, keyring, tables, served).views(served.views.values())
 
 
-def show(settings: Settings, wanted: Iterable[View]) -> tuple[int, int]:
+def show(settings: Settings, wanted: Iterable[View], *, wait_seconds: float = TURN_SECONDS) -> tuple[int, int]:
     """Give the served release exactly the ``wanted`` views: same rows, other files.
 
     Returns:
         The number of views made and the number dropped; their files go with the last release that holds them.
 
     Raises:
-        LockedError: another process is changing the home.
+        LockedError: another process keeps changing the home.
 
     """
     views = {view.view_id: view for view in wanted}
@@ -52,7 +52,7 @@ def show(settings: Settings, wanted: Iterable[View]) -> tuple[int, int]:
     from shoplake.keys.duckdb_session import connect
     from shoplake.keys.keyring import Keyring
 
-    with home_lock(settings):
+    with home_lock(settings, wait_seconds=wait_seconds):
         served = releases.current(settings)
         if served is None or not _differs(served, views):
             return 0, 0

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from shoplake.pipeline.manifest import Partition
     from shoplake.pipeline.models import Model, ModelGraph
     from shoplake.pipeline.plan import Plan
+    from shoplake.privacy.vault import Vault
     from shoplake.settings import Settings
     from shoplake.store.ledger import LedgerSnapshot
 
@@ -45,6 +46,8 @@ class Workspace:
     snapshot: LedgerSnapshot
     folder: Path
     """Where new partitions are written before they are published."""
+    vault: Vault
+    """Opens the texts of persons that some models show."""
 
     def __post_init__(self) -> None:
         """Start unprepared: the database appears with dbt's first connection."""
@@ -54,7 +57,11 @@ class Workspace:
     @property
     def connection(self) -> DuckDBPyConnection:
         """Give a connection to the prepared scratch database."""
-        assert self._con is not None, "dbt has opened no connection yet"  # noqa: S101
+        if self._con is None:  # nothing was built, so that dbt has opened none
+            import duckdb
+
+            self.prepare(duckdb.connect())
+        assert self._con is not None  # noqa: S101
         return self._con
 
     def prepare(self, database: DuckDBPyConnection) -> None:
@@ -67,11 +74,21 @@ class Workspace:
             con = database.cursor()
             configure(con, self.settings)
             _drop_everything(con)
+            self._add_functions(con, database)
             con.execute(DDL)
             self._fill_plan(con)
             self._show_lake(con)
             self._show_tables(con)
             self._con = con
+
+    def _add_functions(self, con: DuckDBPyConnection, database: DuckDBPyConnection) -> None:
+        """Let models open texts; of a database that dbt kept open, an earlier build's function goes."""
+        from shoplake.privacy.opening import FUNCTION, add_open_text
+
+        if database is Current.database and Current.functions is not None:
+            Current.functions.remove_function(FUNCTION)
+        add_open_text(con, self.vault)
+        Current.functions = con if database is Current.database else Current.functions
 
     @cached_property
     def served_files(self) -> frozenset[str]:
@@ -180,6 +197,8 @@ class Current:
     workspace: Workspace | None = None
     database: DuckDBPyConnection | None = None
     """dbt's own connection: the scratch database lives while it is open."""
+    functions: DuckDBPyConnection | None = None
+    """The connection through which the last build added functions to it."""
 
 
 def columns_of(con: DuckDBPyConnection, database: str, table: str) -> Mapping[str, str]:

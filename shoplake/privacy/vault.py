@@ -145,6 +145,11 @@ class Vault:
             opened.append(clear.decode())
         return opened
 
+    def known(self, pseudonyms: Iterable[str]) -> set[str]:
+        """Give those pseudonyms whose persons are in the vault: not erased."""
+        with self._store.reading() as con:
+            return {name for _, name, _ in _select(con, "pseudonym", sorted(set(pseudonyms)))}
+
     def _lookups(self, identifiers: Iterable[str]) -> dict[bytes, str]:
         """Give identifiers by their keyed hashes.
 

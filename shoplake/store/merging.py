@@ -16,17 +16,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, insert, literal, select, update
 
 from shoplake.store import tables as t
-from shoplake.store.ledger import (
-    MERGED,
-    LakeObject,
-    SourceFile,
-    add_merge,
-    add_objects,
-    chunks,
-    counting_files,
-    lake_object_of,
-    utc_now,
-)
+from shoplake.store.ledger_entries import MERGED, LakeObject, SourceFile
+from shoplake.store.ledger_rows import add_merge, add_objects, chunks, counting_files, lake_object_of, utc_now
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

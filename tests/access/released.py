@@ -27,6 +27,8 @@ COST, OTHER_COST = 43210.98, 71.5
 SOUTH = "SouthCanary"
 """Name of the other region, of its store and of its warehouse."""
 WORDS = "WordsCanary"
+TEXT_DAYS = 36_500
+"""The world is older than the messages that a release holds by default."""
 STORES = [
     {"store_id": 1, "name": "Shop N", "region": "North", "country": "X", "warehouse_id": 11},
     {"store_id": 2, "name": f"Shop {SOUTH}", "region": SOUTH, "country": "X", "warehouse_id": 12},
@@ -63,7 +65,7 @@ def counts(day: int) -> list[dict[str, Any]]:
     return [dict(zip(COLUMNS["inventory"], row, strict=True)) for row in rows]
 
 
-def contacts(day: int) -> list[dict[str, Any]]:
+def contacts(day: int, words: str = WORDS) -> list[dict[str, Any]]:
     """Seven customers by email, two of them by app too, one by phone."""
     at = FIRST + day * DAY + 20_000
     asked = [(n, "Email") for n in range(101, 108)] + [(101, "App"), (102, "App"), (103, "Phone")]
@@ -73,7 +75,7 @@ def contacts(day: int) -> list[dict[str, Any]]:
             "interaction_type": "Complaint" if customer == 101 else "Feedback",
             "channel": channel,
             "rating": 4,
-            "message_excerpt": f"{WORDS} {customer}",
+            "message_excerpt": f"{words} {customer}",
             "timestamp": at + n,
         }
         for n, (customer, channel) in enumerate(asked)
@@ -110,11 +112,11 @@ def write(folder: Path, source: str, name: str, rows: Sequence[Mapping[str, Any]
     return path
 
 
-def land_day(settings: Settings, folder: Path, day: int) -> None:
+def land_day(settings: Settings, folder: Path, day: int, words: str = WORDS) -> None:
     for source, rows in (
         ("pos", tills(day)),
         ("inventory", counts(day)),
-        ("interactions", contacts(day)),
+        ("interactions", contacts(day, words)),
         ("web_events", visits(day)),
     ):
         (landed,) = land(settings, source, [write(folder, source, f"day{day}", rows)])
@@ -122,11 +124,11 @@ def land_day(settings: Settings, folder: Path, day: int) -> None:
         assert landed.rows_landed == len(rows)
 
 
-def land_world(settings: Settings, folder: Path, *, cost: float = COST, days: int = 2) -> None:
+def land_world(settings: Settings, folder: Path, *, cost: float = COST, days: int = 2, words: str = WORDS) -> None:
     for source, rows in (("stores", STORES), ("warehouses", WAREHOUSES), ("products", products(cost))):
         land(settings, source, [write(folder, source, "all", rows)])
     for day in range(days):
-        land_day(settings, folder, day)
+        land_day(settings, folder, day, words)
 
 
 def add_users(settings: Settings) -> None:
@@ -147,6 +149,8 @@ def identities(settings: Settings) -> list[Identity]:
 
 
 def make_released(home: Path) -> None:
+    home.mkdir(mode=0o700, exist_ok=True)
+    (home / "settings.toml").write_text(f"message_text_days = {TEXT_DAYS}\n", encoding="utf-8")
     settings = load_settings(home)
     init_home(settings)
     land_world(settings, home.with_name("files"))

@@ -28,7 +28,7 @@ from shoplake.keys.duckdb_session import add_parquet_key, connect, parquet_optio
 from shoplake.keys.keyring import Keyring
 from shoplake.pipeline import releases
 from shoplake.settings import Settings
-from tests.access.released import COST, LIMITED, SOUTH, identities
+from tests.access.released import COST, LIMITED, SOUTH, WORDS, identities
 
 POLICY: dict[str, Any] = yaml.safe_load(PACKAGED.read_text(encoding="utf-8"))
 USERS = [*POLICY["roles"], *LIMITED]
@@ -194,13 +194,16 @@ def test_no_key_of_a_role_opens_what_it_may_not_see(released: Settings, user: st
     everything = "".join(readable.values())
     hidden = canaries(released, user)
     assert [canary for canary in hidden if canary in everything] == []
+    if "text" not in said(user).get("sensitive", []):
+        assert f"{WORDS} 101" in hidden
     if "cost" not in said(user).get("sensitive", []):
         assert str(COST) in hidden
         assert "unit_cost_amount" not in everything
 
 
 def test_the_planted_values_are_there_for_those_who_may_see_them(released: Settings) -> None:
-    for user, canary in (("finance", str(COST)), ("operations", str(COST)), ("sales", SOUTH), ("analyst", SOUTH)):
+    seen = {"finance": str(COST), "operations": str(COST), "sales": SOUTH, "analyst": SOUTH, "support": f"{WORDS} 101"}
+    for user, canary in seen.items():
         keys, _ = held(released, user)
         assert any(canary in text for key in keys for text in opened(released.home)[key].values()), user
 

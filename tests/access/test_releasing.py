@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -11,7 +15,7 @@ from shoplake.access.identity import Identity
 from shoplake.access.login import open_logins
 from shoplake.access.releasing import apply, needed_views
 from shoplake.access.sql import query
-from shoplake.errors import AccessDenied, KeyAccessError
+from shoplake.errors import AccessDenied, KeyAccessError, LockedError
 from shoplake.home import HomePaths, home_lock
 from shoplake.keys.duckdb_session import add_parquet_key, connect, copy_options, parquet_options
 from shoplake.keys.keyring import Keyring
@@ -110,13 +114,20 @@ def test_a_release_from_before_tables_had_keys_stays_readable(own_released: Sett
 
 
 def test_files_for_a_new_user_wait_for_whoever_holds_the_home(own_released: Settings) -> None:
-    from shoplake.errors import LockedError
-
     with open_logins(own_released) as logins:
         logins.users.add("new", "sales", {"region": ["North", "East"]}, "unset")
-    with home_lock(own_released), pytest.raises(LockedError):
-        apply(own_released)
-    assert apply(own_released)[0] > 0
+    prune = [sys.executable, "-m", "shoplake", "--home", str(own_released.home), "releases", "prune", "--keep", "5"]
+    with ThreadPoolExecutor(2) as waiting:
+        with home_lock(own_released):
+            with pytest.raises(LockedError, match="is changing"):
+                apply(own_released, wait_seconds=0.1)
+            made = waiting.submit(apply, own_released)
+            pruned = waiting.submit(subprocess.run, prune, check=False, capture_output=True)
+            time.sleep(1)
+            assert not made.done()
+            assert not pruned.done()
+        assert made.result()[0] > 0
+        assert pruned.result().returncode == 0
     assert apply(own_released) == (0, 0)
 
 

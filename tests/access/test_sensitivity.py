@@ -13,7 +13,7 @@ from shoplake.contracts import load_contracts
 from shoplake.pipeline.releases import required
 from shoplake.pipeline.run import run
 from shoplake.settings import Settings
-from tests.access.released import OTHER_COST, land_world
+from tests.access.released import OTHER_COST, TEXT_DAYS, land_world
 
 CHANGED = {"products": {"unit_cost": "cost"}}
 """Fields that differ between the two homes; pseudonyms and ciphertexts differ by themselves."""
@@ -36,8 +36,8 @@ def fingerprints(settings: Settings) -> dict[tuple[str, str], tuple[int, int]]:
 def test_columns_that_depend_on_costs_persons_or_words_are_tagged(
     released: Settings, make_home: Callable[..., Settings], tmp_path: Path
 ) -> None:
-    other = make_home("other")
-    land_world(other, tmp_path / "files", cost=OTHER_COST)
+    other = make_home("other", message_text_days=TEXT_DAYS)
+    land_world(other, tmp_path / "files", cost=OTHER_COST, words="OtherWords")
     run(other)
     mine, theirs = fingerprints(released), fingerprints(other)
     differing = {column for column in mine if mine[column] != theirs[column]}

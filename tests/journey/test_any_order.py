@@ -7,25 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from shoplake.lake.landing import land
-from shoplake.pipeline.init import init_home
 from shoplake.pipeline.run import run
-from shoplake.settings import Settings, load_settings
-from tests.journey.world import COLUMNS, differences, rows, tables, write
-
-relaxed = hypothesis_settings(
-    deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
-
-
-def home_in(folder: Path) -> Settings:
-    settings = load_settings(folder)
-    init_home(settings)
-    return settings
+from tests.journey.world import COLUMNS, differences, home_in, relaxed, rows, tables, write
 
 
 def scenario(data: st.DataObject, folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -103,22 +104,28 @@ def readable(home: Path, markers: list[bytes]) -> list[str]:
     return found
 
 
-def release_with_markers(settings: Settings, folder: Path) -> list[bytes]:
+@pytest.fixture(scope="module")
+def marked(module_home: Settings, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, list[bytes]]:
+    """Give a home that released the markers, and these; no test changes it."""
+    folder = tmp_path_factory.mktemp("planted")
     files, markers = planted(folder)
+    assert readable(folder, markers), "the search must find markers where they are in clear"
+    settings = module_home.model_copy(update={"memory_limit": "500MB", "message_text_days": 36_500})
     for source, path in files.items():
         land(settings, source, [str(path)], accept=True)
     assert run(settings).published
-    return markers
+    return settings, markers
 
 
-def test_no_marker_of_any_field_is_in_any_file(settings: Settings, tmp_path: Path) -> None:
-    markers = release_with_markers(settings.model_copy(update={"memory_limit": "500MB"}), tmp_path)
-    assert readable(tmp_path, markers), "the search must find markers where they are in clear"
+def test_no_marker_of_any_field_is_in_any_file(marked: tuple[Settings, list[bytes]]) -> None:
+    settings, markers = marked
     assert readable(settings.home, markers) == []
 
 
-def test_rotation_keeps_every_row_and_leaves_nothing_under_the_old_keys(settings: Settings, tmp_path: Path) -> None:
-    markers = release_with_markers(settings, tmp_path)
+def test_rotation_keeps_every_row_and_leaves_nothing_under_the_old_keys(
+    marked: tuple[Settings, list[bytes]], copied: Callable[[Settings], Settings]
+) -> None:
+    settings, markers = copied(marked[0]), marked[1]
     before = query(settings, "select * from warehouse.fct_sale_lines").rows
     old = (settings.home / "keys" / "kek.key").read_bytes()
     rotate(settings)
@@ -129,8 +136,8 @@ def test_rotation_keeps_every_row_and_leaves_nothing_under_the_old_keys(settings
     assert not [p for p in (settings.home / "lake").rglob("*.parquet") if "v1" in p.name]
 
 
-def test_a_wrong_key_fails_closed(settings: Settings, tmp_path: Path) -> None:
-    release_with_markers(settings, tmp_path)
+def test_a_wrong_key_fails_closed(marked: tuple[Settings, list[bytes]], copied: Callable[[Settings], Settings]) -> None:
+    settings = copied(marked[0])
     kek = settings.home / "keys" / "kek.key"
     kek.write_bytes(b"A" * 43 + b"=\n")
     with pytest.raises(KeyAccessError):

@@ -36,13 +36,20 @@ def till_rows(day: int, *, quantity: int = 1) -> list[dict[str, Any]]:
     return [*rows, {**rows[0], "transaction_id": "bad", "quantity": "many"}]
 
 
+@pytest.fixture(scope="module")
+def once_served(module_home: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Give a home with a release of three days, and a row of each in quarantine; no test changes it."""
+    folder = tmp_path_factory.mktemp("in")
+    files = [write(folder, "pos", f"day{day}", till_rows(day)) for day in range(3)]
+    assert [file.status for file in land(module_home, "pos", files)] == ["landed"] * 3
+    assert run(module_home).published
+    return module_home
+
+
 @pytest.fixture
-def served(settings: Settings, tmp_path: Path) -> Settings:
-    """Give a home with a release of three days, and a row of each in quarantine."""
-    files = [write(tmp_path / "in", "pos", f"day{day}", till_rows(day)) for day in range(3)]
-    assert [file.status for file in land(settings, "pos", files)] == ["landed"] * 3
-    assert run(settings).published
-    return settings
+def served(once_served: Settings, copied: Callable[[Settings], Settings]) -> Settings:
+    """Give a copy of that home."""
+    return copied(once_served)
 
 
 def between(

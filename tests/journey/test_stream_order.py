@@ -10,32 +10,22 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from shoplake.lake import merging
 from shoplake.lake.landing import land
 from shoplake.lake.streaming import StreamBatch, StreamLander
-from shoplake.pipeline.init import init_home
 from shoplake.pipeline.run import run
 from shoplake.pipeline.stream import Stream
-from shoplake.settings import Settings, load_settings
+from shoplake.settings import Settings
 from shoplake.store.ledger import StreamRange
-from tests.journey.world import DAY, FIRST, differences, rows, tables, write
+from tests.journey.world import DAY, FIRST, differences, home_in, relaxed, rows, tables, write
 
 SOURCES = ("web_events", "interactions")
 AT_ONCE = FIRST + 4 * DAY
 """When everything arrives: most of what is drawn is late by then, and lands all the same."""
-relaxed = hypothesis_settings(
-    deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
-
-
-def home_in(folder: Path) -> Settings:
-    settings = load_settings(folder)
-    init_home(settings)
-    return settings
 
 
 def land_batch(settings: Settings, source: str, first: int, events: list[dict[str, Any]]) -> None:

@@ -8,12 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from shoplake.access.session import open_release
 from shoplake.keys.keyring import Keyring
+from shoplake.pipeline.init import init_home
 from shoplake.pipeline.releases import required
-from shoplake.settings import Settings
+from shoplake.settings import Settings, load_settings
 from shoplake.store.engine import open_store
 
 FIRST = 1_772_323_200
@@ -28,11 +31,22 @@ COLUMNS = {
 # Differ from home to home by their nature: random pseudonyms and what is made of them, provenance, ciphertext.
 OWN = {"session_key", "case_key", "message_ciphertext"}
 
+relaxed = hypothesis_settings(
+    deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
+"""How whole homes are drawn: each takes seconds."""
 moments = st.one_of(
     st.integers(FIRST, FIRST + 4 * DAY - 1),
     st.builds(lambda d, m: FIRST + d * DAY + m * 600, st.integers(1, 3), st.integers(-6, 6)),
 )
 """Any second of four days, and more often the hour around a midnight."""
+
+
+def home_in(folder: Path) -> Settings:
+    """Make a home."""
+    settings = load_settings(folder)
+    init_home(settings)
+    return settings
 
 
 def rows(source: str) -> st.SearchStrategy[list[dict[str, Any]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,15 +69,22 @@ def shown(settings: Settings) -> dict[tuple[str, int], dict[str, Any]]:
     return {(row["_file"], row["_line"]): row for row in rows}
 
 
-@pytest.fixture
-def grown(settings: Settings, tmp_path: Path) -> Settings:
-    """Give a home that released a file of the old contract, then landed one of the new."""
-    assert [f.status for f in land(settings, "pos", [old_file(tmp_path)])] == ["landed"]
-    assert run(settings).published
-    gain_a_field(settings)
-    (landed,) = land(settings, "pos", [new_file(tmp_path)])
+@pytest.fixture(scope="module")
+def once_grown(module_home: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Give a home that released a file of the old contract, then landed one of the new; no test changes it."""
+    folder = tmp_path_factory.mktemp("files")
+    assert [f.status for f in land(module_home, "pos", [old_file(folder)])] == ["landed"]
+    assert run(module_home).published
+    gain_a_field(module_home)
+    (landed,) = land(module_home, "pos", [new_file(folder)])
     assert (landed.status, landed.warnings) == ("landed", {"payment_type:unknown_value": 1, "zero_quantity": 1})
-    return settings
+    return module_home
+
+
+@pytest.fixture
+def grown(once_grown: Settings, copied: Callable[[Settings], Settings]) -> Settings:
+    """Give a copy of that home."""
+    return copied(once_grown)
 
 
 def test_rows_from_before_have_null_and_keep_their_notes(grown: Settings) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 
+import msgspec
+
 from shoplake.pipeline.manifest import ALL, AuditCounts, Manifest, Partition, Table, days_of_label
 from shoplake.pipeline.models import Model, ModelGraph, Spread
 from shoplake.pipeline.plan import Changes, Plan, make_plan
@@ -206,3 +208,49 @@ def test_sources_that_a_fed_model_reads_beside_them_are_taken_along() -> None:
 def test_the_views_of_a_table_are_those_that_it_is_made_of() -> None:
     assert GRAPH.views_of(["fct_sessions"]) == []
     assert set(GRAPH.views_of(["dim_product", "fct_sales"])) == {"stg_products", "stg_pos"}
+
+
+WORDS = ModelGraph(
+    {m.name: m for m in (*GRAPH.models.values(), model("words", parents=("fct_sales",), lasts="message_text_days"))}
+)
+SINCE = dt.date(2026, 3, 4)
+
+
+def with_words(change: Changes, first: dt.date, *, since: dt.date = SINCE, **more: object) -> tuple[Plan, Manifest]:
+    last = release(FULL | {"words": labels(*range(since.day, 11))})
+    last.tables["words"] = msgspec.structs.replace(last.tables["words"], since=since)
+    return make_plan(WORDS, change, last, settle_after_days=35, first_days={"words": first}, **more), last  # type: ignore[arg-type]
+
+
+def test_days_whose_time_is_over_are_not_made_and_their_partitions_go() -> None:
+    plan, last = with_words(changes(pos=days(5, 11)), day(6))
+    assert plan.touched["fct_sales"] == days(5, 11)
+    assert plan.touched["words"] == days(11)
+    assert shown(plan, "words") == set()
+    assert [p.label for p in last.tables["words"].partitions if plan.expires(p.label, "words")] == [
+        day(4).isoformat(),
+        day(5).isoformat(),
+    ]
+    assert plan.expires_any(last.tables)
+    assert not plan.expires("2026-01", "fct_sales")
+
+
+def test_rows_that_last_for_longer_than_they_did_are_made_of_what_is_there() -> None:
+    plan, last = with_words(changes(), day(2))
+    assert plan.touched == {"words": days(2, 3)}
+    assert not plan.expires_any(last.tables)
+    assert shown(plan, "fct_sales") == {day(2).isoformat(), day(3).isoformat()}
+    assert plan.lake_days["pos"] == frozenset()
+
+
+def test_days_that_are_asked_for_are_made_again_with_nothing_new() -> None:
+    plan, _ = with_words(changes(), SINCE, again={"words": days(7)})
+    assert plan.touched == {"words": days(7)}
+
+
+def test_months_of_rows_that_do_not_last_never_settle() -> None:
+    plan, _ = with_words(changes(pos=days(11), latest=dt.date(2026, 5, 10)), SINCE)
+    assert plan.settled_through == dt.date(2026, 3, 31)
+    assert plan.touched["words"] == days(11)
+    assert not plan.settles("words")
+    assert plan.settles("fct_sales")

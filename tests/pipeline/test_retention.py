@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -56,27 +57,53 @@ def units(settings: Settings, release: str) -> int:
     return int(query(settings, UNITS, release=release).rows[0][0])
 
 
-def test_a_run_forgets_what_was_replaced_long_ago_and_keeps_what_is_shared(settings: Settings, tmp_path: Path) -> None:
-    first = age(settings, publish(settings, tmp_path, 0, 1), 200)
+@pytest.fixture(scope="module")
+def once_published(module_home: Settings, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, str]:
+    """Give a home with one release, and that."""
+    return module_home, publish(module_home, tmp_path_factory.mktemp("files"), 0, 1)
+
+
+@pytest.fixture
+def published(once_published: tuple[Settings, str], copied: Callable[[Settings], Settings]) -> tuple[Settings, str]:
+    """Give a home of the test's own with one release, and that."""
+    shared, release = once_published
+    return copied(shared), release
+
+
+def test_a_run_forgets_what_was_replaced_long_ago_and_keeps_what_is_shared(
+    published: tuple[Settings, str], tmp_path: Path
+) -> None:
+    settings, first = published
+    first = age(settings, first, 200)
     second = age(settings, publish(settings, tmp_path, 1, 2), 120)
-    third = publish(settings, tmp_path, 1, 3)
+    # With 0 days every release is kept.
+    third = publish(settings.model_copy(update={"release_retention_days": 0}), tmp_path, 1, 3)
+    assert [units(settings, r) for r in (first, second, third)] == [1, 3, 4]
+    fourth = publish(settings, tmp_path, 1, 4)
     # The first was replaced 120 days ago; the second is 120 days old too, but was served until just now.
-    assert releases.list_ids(settings) == [third, second]
+    assert releases.list_ids(settings) == [fourth, third, second]
     assert on_disk(settings) == releases.files_in(releases.kept(settings))
-    assert [units(settings, r) for r in (second, third)] == [3, 4]
+    assert [units(settings, r) for r in (second, third, fourth)] == [3, 4, 5]
     with pytest.raises(NotFoundError, match=first):
         query(settings, UNITS, release=first)
+    before = on_disk(settings)
+    assert run(settings, rebuild=True).published
+    assert on_disk(settings) == before, "a rebuild keeps the names of the served release"
 
 
-def test_the_current_release_stays_however_old_it_is(settings: Settings, tmp_path: Path) -> None:
-    old = age(settings, publish(settings, tmp_path, 0, 1), 4000)
+def test_the_current_release_stays_however_old_it_is(published: tuple[Settings, str]) -> None:
+    settings, release = published
+    old = age(settings, release, 4000)
     assert not run(settings).published
     assert releases.expire(settings, days=1, now=dt.datetime.now(dt.UTC)) == []
     assert units(settings, old) == 1
 
 
-def test_content_that_comes_back_outlives_the_release_that_had_it_first(settings: Settings, tmp_path: Path) -> None:
-    first = age(settings, publish(settings, tmp_path, 0, 1), 300)
+def test_content_that_comes_back_outlives_the_release_that_had_it_first(
+    published: tuple[Settings, str], tmp_path: Path
+) -> None:
+    settings, release = published
+    first = age(settings, release, 300)
     second = age(settings, publish(settings, tmp_path, 0, 2), 200)
     third = age(settings, publish(settings, tmp_path, 0, 1), 50)
     assert releases.list_ids(settings) == [third, second]
@@ -87,28 +114,14 @@ def test_content_that_comes_back_outlives_the_release_that_had_it_first(settings
     assert first < second < third
 
 
-def test_a_rebuild_keeps_the_names_of_the_served_release(settings: Settings, tmp_path: Path) -> None:
-    publish(settings, tmp_path, 0, 1)
-    before = on_disk(settings)
-    assert run(settings, rebuild=True).published
-    assert on_disk(settings) == before
-
-
-def test_zero_days_keep_every_release(settings: Settings, tmp_path: Path) -> None:
-    settings = settings.model_copy(update={"release_retention_days": 0})
-    first = age(settings, publish(settings, tmp_path, 0, 1), 4000)
-    second = age(settings, publish(settings, tmp_path, 0, 2), 3000)
-    third = publish(settings, tmp_path, 0, 3)
-    assert [units(settings, r) for r in (first, second, third)] == [1, 2, 3]
-
-
-def test_no_manifest_between_is_read(settings: Settings, tmp_path: Path) -> None:
-    made = [age(settings, publish(settings, tmp_path, 0, n), 85 - 5 * n) for n in range(1, 5)]
-    # All are within 90 days; one that stays is damaged, and whoever read it would fail.
+def test_no_manifest_between_is_read(settings: Settings) -> None:
+    made = [_kept_release(settings, number, f"{10 + number}:10 run") for number in range(4)]
+    # One that stays is damaged, and whoever read it would fail.
     (HomePaths(settings.home).manifests / f"{made[2]}.json").write_text("{")
-    now = dt.datetime.now(dt.UTC) + dt.timedelta(days=18)
-    assert releases.expire(settings, days=90, now=now) == [made[0]]
-    assert units(settings, made[1]) == 2
+    now = dt.datetime.fromisoformat("2026-03-10T12:00:00+00:00") + dt.timedelta(days=1)
+    assert releases.expire(settings, days=1, now=now) == [made[0]]
+    kept = releases.files_in(releases.load(settings, made[n]) for n in (1, 3))
+    assert kept <= on_disk(settings)
 
 
 def test_of_a_stream_the_last_hour_stays_and_of_each_hour_before_it_one_release(settings: Settings) -> None:

@@ -34,7 +34,9 @@ create schema lake; create schema plan; create schema previous;
 create table plan.touched_days (table_name varchar, day date);
 create table plan.watermarks (source varchar, watermark timestamp);
 create table plan.horizon (first_day date, last_day date);
+create macro open_text(person, sealed) as sealed;
 """
+TEXT_DAYS = 90
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Lab:
 
     project: Compiled
     settle_after_days: int = 35
+    today: dt.date = dt.date(2026, 5, 1)
+    """Day on which builds run: rows that last for some days are counted from it."""
     files: dict[tuple[str, str], list[Row]] = field(default_factory=dict)
     """Active files by source and name."""
     release: dict[str, dict[str, pa.Table]] = field(default_factory=dict)
@@ -75,7 +79,7 @@ class Lab:
     def run(self) -> Plan:
         """Build what landed since the last run."""
         changes = self._changes()
-        plan = make_plan(self.project.graph, changes, self._manifest, settle_after_days=self.settle_after_days)
+        plan = self._plan(changes)
         self.scratch = con = duckdb.connect(config={"threads": 1})
         self.prepare(con, plan)
         for name, model in self.project.graph.models.items():
@@ -90,9 +94,21 @@ class Lab:
             con.execute(f"create table {model.database}.{name} as select * from made_rows{extra}")
             if name in plan.touched:
                 self._keep(plan, name, made)
+        for name in plan.first_days.keys() & self.release.keys():
+            self.release[name] = {k: t for k, t in self.release[name].items() if not plan.expires(k, name)}
         self._settle(plan)
         self._manifest = self._describe(changes, plan)
         return plan
+
+    def _plan(self, changes: Changes) -> Plan:
+        first_day = self.today - dt.timedelta(days=TEXT_DAYS - 1)
+        return make_plan(
+            self.project.graph,
+            changes,
+            self._manifest,
+            settle_after_days=self.settle_after_days,
+            first_days={model.name: first_day for model in self.project.graph.tables() if model.lasts},
+        )
 
     def table(self, name: str) -> list[Row]:
         """Give all rows of a released table, in a fixed order."""
@@ -111,7 +127,7 @@ class Lab:
     def plan(self) -> Plan:
         """Plan what the next run would do, without building it."""
         pending = list(self._pending)
-        plan = make_plan(self.project.graph, self._changes(), self._manifest, settle_after_days=self.settle_after_days)
+        plan = self._plan(self._changes())
         self._pending = pending
         return plan
 
@@ -190,7 +206,7 @@ class Lab:
         kept = {k: t for k, t in self.release.get(name, {}).items() if not plan.rebuilds(k, name)}
         rows: dict[str, list[Row]] = {}
         for row in made.to_pylist():
-            rows.setdefault(_label(plan, row[column]) if column else ALL, []).append(row)
+            rows.setdefault(_label(plan, name, row[column]) if column else ALL, []).append(row)
         fresh = {k: pa.Table.from_pylist(group, schema=made.schema) for k, group in rows.items()}
         self.release[name] = kept | fresh
 
@@ -202,7 +218,7 @@ class Lab:
                 target = (
                     label
                     if label == ALL or len(label) == len("2026-01")
-                    else _label(plan, dt.date.fromisoformat(label))
+                    else _label(plan, name, dt.date.fromisoformat(label))
                 )
                 merged.setdefault(target, []).append(rows)
             self.release[name] = {k: pa.concat_tables(tables) for k, tables in merged.items()}
@@ -215,7 +231,8 @@ class Lab:
             for label, rows in partitions.items():
                 ends = [row[model.span_end] for row in rows.to_pylist()] if model.span_end else []
                 found.append(Partition(label, "", rows.num_rows, (), 1, max(ends).isoformat() if ends else None))
-            tables[name] = Table(model.database, dict(model.columns), model.partition_by, tuple(found))
+            since = plan.first_days.get(name)
+            tables[name] = Table(model.database, dict(model.columns), model.partition_by, tuple(found), since=since)
         now = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
         return Manifest(
             "r",
@@ -236,8 +253,8 @@ def _no_rows(columns: tuple[tuple[str, str], ...]) -> pa.Table:
     return duckdb.sql(f"select {typed} where false").to_arrow_table()
 
 
-def _label(plan: Plan, day: dt.date) -> str:
-    settled = plan.settled_through
+def _label(plan: Plan, table: str, day: dt.date) -> str:
+    settled = None if table in plan.first_days else plan.settled_through
     return f"{day:%Y-%m}" if settled and day <= settled else day.isoformat()
 
 

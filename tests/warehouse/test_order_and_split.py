@@ -16,7 +16,7 @@ START = dt.datetime(2026, 1, 20)
 PROVENANCE = {"_file_id", "_line"}
 ADVISORY = {"fct_web_sessions__lasts_less_than_a_day"}
 QUICK = settings(
-    max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
@@ -49,7 +49,7 @@ def interaction(rng: random.Random) -> Row:
         "interaction_type": rng.choice(["Complaint", "Complaint", "Feedback", "Loyalty"]),
         "channel": rng.choice([None, "Email", "Phone"]),
         "rating": rng.choice([None, 1, 2, 3, 5]),
-        "message_excerpt": None,
+        "message_excerpt": rng.choice([None, "late", "wet"]),
         "timestamp": START + dt.timedelta(hours=12 * rng.randint(0, 200)),
     }
 
@@ -170,3 +170,10 @@ def test_restated_files_give_the_tables_of_the_last_versions(project: Compiled, 
 @settings(QUICK, max_examples=1000, derandomize=False)
 def test_a_thousand_orders_and_splits(project: Compiled, seed: int) -> None:
     test_files_in_any_order_and_split_give_the_tables_of_one_build.hypothesis.inner_test(project, seed)  # type: ignore[attr-defined]
+
+
+@pytest.mark.proof
+@given(seed=st.integers(0, 10**9))
+@settings(QUICK, max_examples=300, derandomize=False)
+def test_three_hundred_restatements(project: Compiled, seed: int) -> None:
+    test_restated_files_give_the_tables_of_the_last_versions.hypothesis.inner_test(project, seed)  # type: ignore[attr-defined]

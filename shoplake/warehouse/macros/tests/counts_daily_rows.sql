@@ -1,8 +1,9 @@
 {#
   Days on which `column` does not sum to the number of rows of another table.
+  other_where: condition on the other table's rows; all of them when it is not given.
   Compared are the days of this build, and all others that both tables show.
 #}
-{% test counts_daily_rows(model, to, day, other_day, column) %}
+{% test counts_daily_rows(model, to, day, other_day, column, other_where="true") %}
 with own as (
     select
         {{ day }} as day,
@@ -16,6 +17,7 @@ other as (
         {{ other_day }} as day,
         count(*) as row_count
     from {{ to }}
+    where {{ other_where }}
     group by all
 )
 
