@@ -19,10 +19,11 @@ from shoplake.audit.recording import committing, showing
 from shoplake.errors import AuditFailed
 from shoplake.home import HomePaths
 from shoplake.pipeline import releases
-from shoplake.pipeline.build import AuditFailure, BuildOutcome, Project, Step, build, parse
+from shoplake.pipeline.build import AuditFailure, BuildOutcome, Step, build
 from shoplake.pipeline.changes import changes_since
 from shoplake.pipeline.manifest import AuditCounts, Manifest, Restatement, Table
 from shoplake.pipeline.plan import Changes, make_plan
+from shoplake.pipeline.project import Project, load_project
 from shoplake.pipeline.publish import Digests, collect_tables, discard
 from shoplake.pipeline.views import refreshed
 from shoplake.pipeline.workspace import Workspace
@@ -99,7 +100,7 @@ class Maker:
         """
         settings, report = self.settings, self.report
         with self.timed("plan"):
-            project = parse(settings)
+            project = load_project(settings)
             snapshot = self.ledger.snapshot()
             last = None if scope.rebuild else _usable(releases.current(settings), project, settings)
             # What is not taken stays as a release has it. Without one to build upon, everything is taken.
@@ -134,6 +135,7 @@ class Maker:
                     step["rows"] = sum(changed.values())
             report.release, report.published = manifest.release_id, True
         finally:
+            workspace.close()
             discard(workspace)
 
     def _build_and_audit(self, workspace: Workspace, project: Project, scope: Scope, digests: Digests) -> BuildOutcome:
@@ -142,7 +144,7 @@ class Maker:
         is_whole = scope.full_audit or not models
         views = graph.views_of([m.name for m in graph.tables()] if is_whole else models)
         with self.timed("build and audit"), showing(self.settings, "build", tables=sorted(models)) as entry:
-            outcome = build(workspace, project, models, views, digests.begin)
+            outcome = build(workspace, project, {*views, *models}, digests.begin)
             entry.detail = {"tests_passed": outcome.tests.passed, "tests_failed": outcome.tests.failed}
         report.steps[-1:] = [*outcome.steps, report.steps[-1]]
         report.tests, report.failures = outcome.tests, outcome.failures
