@@ -16,7 +16,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-	$(BIN)/python -m shoplake.pipeline.build
+	$(BIN)/python -m shoplake.pipeline.project
 	@touch $@
 
 # PostgreSQL, for the tests of the operational store on it; Chromium, for those of the tracker in a browser.

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from shoplake.errors import ContractError
+from shoplake.files import read_yaml
 
 MARTS = Path(__file__).parents[1] / "marts"
 
@@ -173,7 +174,7 @@ def read_kpi(file: Path) -> Kpi:
 
     shown = f"{file.parent.name}/{file.name}"
     try:
-        kpi = Kpi.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
+        kpi = Kpi.model_validate(read_yaml(file))
     except yaml.YAMLError as error:
         raise ContractError(f"{shown} is not YAML: {error}", hint="Correct the file.") from error
     except ValidationError as error:

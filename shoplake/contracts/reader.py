@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from shoplake.errors import ContractError
+from shoplake.files import read_yaml
 
 if TYPE_CHECKING:
     from shoplake.settings import Settings
@@ -123,8 +124,7 @@ def _read(path: str, _changed: int) -> Contract:
 
     file = Path(path)
     try:
-        document = OpenDataContractStandard.from_string(file.read_text(encoding="utf-8"))
-        return _contract(document)
+        return _contract(OpenDataContractStandard(**read_yaml(file)))
     except (OSError, yaml.YAMLError, ValidationError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ContractError(
             f"The contract {file.name} cannot be used: {error}", hint="Compare it with a packaged contract."

@@ -1,32 +1,27 @@
-"""Runs dbt in this process: parse once, build what the plan touched, audit it."""
+"""Makes what the plan touched and audits it: runs the models' compiled SQL in the scratch database."""
 
 from __future__ import annotations
 
-import filecmp
-import hashlib
-import json
-import os
-import shutil
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from platformdirs import user_cache_path
-
 from shoplake.errors import BuildError
-from shoplake.files import durable_write
 from shoplake.pipeline.manifest import AuditCounts
-from shoplake.pipeline.models import ModelGraph
 
 if TYPE_CHECKING:
-    from shoplake.pipeline.workspace import Workspace
-    from shoplake.settings import Settings
+    from duckdb import DuckDBPyConnection
 
-PROJECT = Path(__file__).parents[1]
+    from shoplake.pipeline.models import Model, ModelGraph
+    from shoplake.pipeline.project import Audit, Project
+    from shoplake.pipeline.workspace import Workspace
+
 SHOWN_ROWS = 20
+AT_ONCE = 3
+"""Statements that run side by side: each has times in which it needs but one core."""
 
 
 @dataclass(frozen=True)
@@ -51,180 +46,191 @@ class AuditFailure:
 
 @dataclass(frozen=True)
 class BuildOutcome:
-    """What dbt did."""
+    """What was built, and what the audit says of it."""
 
     steps: tuple[Step, ...]
     tests: AuditCounts
     failures: tuple[AuditFailure, ...]
     compiled: dict[str, str]
-    """The SQL of each built model with bare table names."""
-
-
-@dataclass(frozen=True)
-class Project:
-    """The parsed dbt project."""
-
-    graph: ModelGraph
-    dbt_manifest: Any
-    version: str
-    """Hash of the models' SQL and settings: another version rebuilds everything."""
-
-
-def model_variables(settings: Settings) -> dict[str, Any]:
-    """Give the settings that models read as dbt variables."""
-    return {
-        "timezone": settings.timezone,
-        "stock_hold_hours": settings.stock_hold_hours,
-        "session_gap_minutes": settings.session_gap_minutes,
-        "case_timeout_days": settings.case_timeout_days,
-    }
-
-
-def parse(settings: Settings) -> Project:
-    """Read the dbt project; the result is kept for this process.
-
-    Raises:
-        BuildError: the project does not parse.
-
-    """
-    from shoplake.home import HomePaths
-
-    variables = json.dumps(model_variables(settings), sort_keys=True)
-    with _parsing:
-        if variables not in _parsed:
-            _parsed[variables] = _parse(variables, str(HomePaths(settings.home).build / "dbt"))
-    return _parsed[variables]
-
-
-def parse_meanwhile(settings: Settings) -> None:
-    """Begin to read the dbt project in a thread of its own; `parse` waits for it, and says what went wrong.
-
-    It takes one core two seconds, in which landing can use the other.
-    """
-
-    def begin() -> None:
-        with suppress(Exception):  # `parse` meets it again, in the thread that can tell it
-            parse(settings)
-
-    threading.Thread(target=begin, name="parse").start()
-
-
-_parsed: dict[str, Project] = {}
-"""The parsed project by its variables: it is the same for every home."""
-_parsing = threading.Lock()
-
-
-def _parse(variables: str, folder: str) -> Project:
-    with _parsed_before(Path(folder) / "target" / "partial_parse.msgpack"):
-        result = _invoke(["parse", "--vars", variables], folder)
-    manifest = result.result
-    checksums = sorted(
-        node.checksum.checksum
-        for node in [*manifest.nodes.values(), *manifest.macros.values()]
-        if node.package_name == "shoplake" and getattr(node, "checksum", None)
-    )
-    digest = hashlib.sha256("".join([variables, *checksums]).encode()).hexdigest()
-    return Project(ModelGraph.from_dbt(manifest), manifest, digest[:16])
-
-
-@contextmanager
-def _parsed_before(file: Path) -> Iterator[None]:
-    """Lend dbt what any home's parse of this installation gave: it compares checksums and reads only what changed.
-
-    A home's first run is four seconds shorter by it. The file holds the models alone.
-    """
-    from shoplake import __version__
-
-    place = hashlib.sha256(str(PROJECT).encode()).hexdigest()[:12]
-    kept = user_cache_path("shoplake") / f"models-{__version__}-{place}.msgpack"
-    try:
-        if kept.is_file() and not file.is_file():
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            shutil.copyfile(kept, file)
-    except OSError:
-        file.unlink(missing_ok=True)
-    yield
-    with suppress(OSError):  # a cache that cannot be written is only slower
-        if not kept.is_file() or not filecmp.cmp(kept, file, shallow=False):
-            kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            durable_write(kept, file.read_bytes())
+    """The SQL of each built table with bare table names."""
 
 
 def build(
     workspace: Workspace,
     project: Project,
-    models: Sequence[str],
-    views: Sequence[str],
+    models: Collection[str],
     on_built: Callable[[str], None],
 ) -> BuildOutcome:
-    """Build ``models`` upon ``views`` and run the tests of both.
+    """Build ``models`` and run the tests that read any of them.
+
+    A model is made once its parents are, a test is run once all that it reads is made. When a test breaks, no further
+    model is begun.
 
     Args:
         workspace: where to build.
-        project: the parsed models.
-        models: names of those to build.
-        views: names of the views beneath them.
+        project: the compiled models.
+        models: names of the tables to build, and of the views beneath them.
         on_built: told the name of each model once its rows are written, while others are still built or tested.
 
     Raises:
         BuildError: a model's SQL failed.
 
     """
-    from shoplake.home import HomePaths
-    from shoplake.pipeline.workspace import Current
-
-    variables = json.dumps(model_variables(workspace.settings), sort_keys=True)
-    folder = str(HomePaths(workspace.settings.home).build / "dbt")
-    args = [
-        "build",
-        "--vars",
-        variables,
-        "--exclude-resource-type",
-        "unit_test",
-        "--select",
-        *views,
-        *models,
-    ]
-    Current.workspace = workspace
-    try:
-        result = _invoke(args, folder, manifest=project.dbt_manifest, must_pass=False, on_built=on_built)
-        if result.exception is not None:
-            raise BuildError(f"dbt could not run: {result.exception}", hint="This is a fault of the models.")
-        return _outcome(workspace, result.result.results)
-    finally:
-        Current.workspace = None
+    made = _Build(workspace, project, models, on_built)
+    made.run()
+    return made.outcome()
 
 
-def _outcome(workspace: Workspace, results: Sequence[Any]) -> BuildOutcome:
-    steps, compiled, failures = [], {}, []
-    passed = warned = 0
-    for result in results:
-        node, status = result.node, str(result.status)
-        if node.resource_type == "model":
-            if status == "error":
-                raise BuildError(
-                    f"Model {node.name} failed: {result.message.strip()}",
-                    hint="Nothing was published. Correct the model, then `shoplake run` again.",
-                )
-            if node.name in workspace.graph.models and workspace.graph[node.name].is_table:
-                compiled[node.name] = _bare(node.compiled_code, workspace.graph)
-                steps.append(Step(f"build {node.name}", round(result.execution_time, 3)))
-        elif status in {"pass", "warn"}:
-            passed, warned = passed + 1, warned + (status == "warn")
-        elif status in {"fail", "error"}:
-            failures.append(_failure(workspace, result))
-    return BuildOutcome(tuple(steps), AuditCounts(passed, len(failures), warned), tuple(failures), compiled)
+@dataclass
+class _Task:
+    """A statement that waits for tables."""
+
+    name: str
+    after: frozenset[str]
+    """Tables and views of this build that must be made first."""
+    makes: bool
+    """It makes a table or view of its name; else it is a test."""
+    work: Callable[[DuckDBPyConnection], None]
 
 
-def _failure(workspace: Workspace, result: Any) -> AuditFailure:  # noqa: ANN401 - dbt's result is not typed
-    node = result.node
-    rows: list[dict[str, Any]] = []
-    if str(result.status) == "fail" and node.compiled_code:
-        query = workspace.connection.execute(f"select * from ({node.compiled_code}) limit {SHOWN_ROWS}")
-        names = [column[0] for column in query.description or []]
-        rows = [dict(zip(names, row, strict=True)) for row in query.fetchall()]
-    table = (node.attached_node or "").split(".")[-1]
-    return AuditFailure(node.name, table, int(result.failures or 0), str(result.message or ""), tuple(rows))
+class _Build:
+    def __init__(
+        self, workspace: Workspace, project: Project, models: Collection[str], on_built: Callable[[str], None]
+    ) -> None:
+        chosen = frozenset(models)
+        graph = project.graph
+        audits = [audit for audit in project.audits if not chosen.isdisjoint(audit.reads)]
+        self._workspace, self._project, self._on_built = workspace, project, on_built
+        self._tasks = [
+            _Task(name, chosen.intersection(model.parents), True, partial(self._make, model))
+            for name, model in graph.models.items()
+            if name in chosen
+        ]
+        self._tasks += [
+            _Task(audit.name, chosen.intersection(audit.reads), False, partial(self._audit, audit)) for audit in audits
+        ]
+        self._unmade = set(chosen)
+        self._steps: list[Step] = []
+        self._failures: list[AuditFailure] = []
+        self._passed: list[str] = []
+        self._warned: list[str] = []
+        self._error: BuildError | None = None
+
+    def run(self) -> None:
+        """Run all statements, each as soon as what it reads is made; models come first."""
+        cursors = [self._workspace.connection.cursor() for _ in range(AT_ONCE)]
+        running: dict[Future[None], tuple[_Task, DuckDBPyConnection]] = {}
+        with ThreadPoolExecutor(AT_ONCE, "build") as workers:
+            try:
+                while True:
+                    while cursors and (task := self._next()):
+                        cursor = cursors.pop()
+                        running[workers.submit(task.work, cursor)] = task, cursor
+                    if not running:
+                        break
+                    for done in wait(running, return_when=FIRST_COMPLETED).done:
+                        task, cursor = running.pop(done)
+                        cursors.append(cursor)
+                        self._finish(task, done)
+            except BaseException:
+                for _, cursor in running.values():
+                    cursor.interrupt()
+                raise
+
+    def outcome(self) -> BuildOutcome:
+        """Give what came of it; a test that broke goes before a model that then could not be made.
+
+        Raises:
+            BuildError: a model's SQL failed.
+
+        """
+        if self._error and not self._failures:
+            raise self._error
+        tests = AuditCounts(len(self._passed), len(self._failures), len(self._warned))
+        compiled = {
+            name: _bare(self._project.sql[name], self._project.graph)
+            for name in sorted(step.name.removeprefix("build ") for step in self._steps)
+        }
+        return BuildOutcome(tuple(self._steps), tests, tuple(self._failures), compiled)
+
+    def _next(self) -> _Task | None:
+        is_stopped = self._error is not None or self._failures
+        for task in self._tasks:
+            if self._unmade.isdisjoint(task.after) and not (task.makes and is_stopped):
+                self._tasks.remove(task)
+                return task
+        return None
+
+    def _finish(self, task: _Task, done: Future[None]) -> None:
+        try:
+            done.result()
+        except BuildError as error:
+            self._error = self._error or error
+            return
+        if task.makes:
+            self._unmade.discard(task.name)
+            self._on_built(task.name)
+
+    def _make(self, model: Model, con: DuckDBPyConnection) -> None:
+        import duckdb
+
+        started, sql = time.perf_counter(), self._project.sql[model.name]
+        try:
+            _check_contract(con, model, sql)
+            if model.is_table:
+                self._workspace.write(con, model, sql)
+            else:
+                con.execute(f'create or replace view "{model.database}"."{model.name}" as {sql}')
+        except duckdb.Error as error:
+            raise _model_failed(model, str(error).strip()) from error
+        if model.is_table:
+            self._steps.append(Step(f"build {model.name}", round(time.perf_counter() - started, 3)))
+
+    def _audit(self, audit: Audit, con: DuckDBPyConnection) -> None:
+        import duckdb
+
+        try:
+            (count,) = con.execute(f"select count(*) from ({audit.sql}\n)").fetchone() or (0,)
+            rows = _first_rows(con, audit.sql) if count else []
+        except duckdb.Error as error:
+            self._failures.append(AuditFailure(audit.name, audit.table, 0, str(error), ()))
+            return
+        if count and not audit.is_warning:
+            self._failures.append(AuditFailure(audit.name, audit.table, count, "", tuple(rows)))
+            return
+        self._passed.append(audit.name)
+        if count:
+            self._warned.append(audit.name)
+
+
+def _first_rows(con: DuckDBPyConnection, sql: str) -> list[dict[str, Any]]:
+    found = con.execute(f"select * from ({sql}\n) limit {SHOWN_ROWS}")
+    names = [column[0] for column in found.description or []]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def _check_contract(con: DuckDBPyConnection, model: Model, sql: str) -> None:
+    """Hold a model to the columns and types that its description promises.
+
+    Raises:
+        BuildError: it has others.
+
+    """
+    made = {name: kind for name, kind, *_ in con.execute(f"describe select * from ({sql}\n)").fetchall()}
+    if made != model.columns:
+        odd = [
+            f"{name} is {made.get(name, 'missing')}, promised {model.columns.get(name, 'nowhere')}"
+            for name in {**model.columns, **made}
+            if made.get(name) != model.columns.get(name)
+        ]
+        raise _model_failed(model, f"its columns are not those of its contract: {'; '.join(odd)}.")
+
+
+def _model_failed(model: Model, why: str) -> BuildError:
+    return BuildError(
+        f"Model {model.name} failed: {why}",
+        hint="Nothing was published. Correct the model, then `shoplake run` again.",
+    )
 
 
 def _bare(sql: str, graph: ModelGraph) -> str:
@@ -232,63 +238,3 @@ def _bare(sql: str, graph: ModelGraph) -> str:
     for schema in {model.database for model in graph.models.values()} | {"plan"}:
         sql = sql.replace(f'"memory"."{schema}".', "")
     return sql
-
-
-def _invoke(
-    args: list[str],
-    folder: str,
-    *,
-    manifest: Any = None,  # noqa: ANN401
-    must_pass: bool = True,
-    on_built: Callable[[str], None] | None = None,
-) -> Any:  # noqa: ANN401 - dbt's result is not typed
-    from dbt.cli.main import dbtRunner
-
-    def listen(event: Any) -> None:  # noqa: ANN401
-        if on_built and event.info.name == "NodeFinished":
-            node = event.data.node_info
-            if node.resource_type == "model" and node.node_status == "success":
-                on_built(node.node_name)
-
-    fixed = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT)]
-    fixed += ["--target-path", f"{folder}/target", "--log-path", f"{folder}/logs"]
-    flags = [
-        "--no-write-json",
-        "--no-populate-cache",
-        "--log-level",
-        "none",
-        "--no-send-anonymous-usage-stats",
-        "--log-level-file",
-        "none",
-        "--no-use-colors",
-    ]
-    with _quiet_warnings():
-        result = dbtRunner(manifest=manifest, callbacks=[listen]).invoke([*flags, *args, *fixed])
-    if must_pass and not result.success:
-        raise BuildError(f"dbt {args[0]} failed: {result.exception}", hint="This is a fault of the models.")
-    return result
-
-
-@contextmanager
-def _quiet_warnings() -> Iterator[None]:
-    """Keep dbt's and its dependencies' deprecation warnings away from our users and our strict tests."""
-    import warnings
-
-    os.environ.setdefault("DBT_SEND_ANONYMOUS_USAGE_STATS", "false")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-def main() -> None:
-    """Parse the models once for all homes of this installation."""
-    from tempfile import TemporaryDirectory
-
-    from shoplake.settings import load_settings
-
-    with TemporaryDirectory() as folder:
-        parse(load_settings(Path(folder)))
-
-
-if __name__ == "__main__":
-    main()

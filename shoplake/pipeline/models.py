@@ -5,12 +5,9 @@ from __future__ import annotations
 import graphlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shoplake.errors import BuildError
-
-if TYPE_CHECKING:
-    from dbt.contracts.graph.manifest import Manifest as DbtManifest
 
 
 @dataclass(frozen=True)
@@ -113,17 +110,14 @@ class ModelGraph:
         return list(found)
 
     @classmethod
-    def from_dbt(cls, manifest: DbtManifest) -> ModelGraph:
-        """Read the graph out of dbt's own manifest.
+    def from_dbt(cls, nodes: Iterable[Any]) -> ModelGraph:
+        """Read the graph out of dbt's nodes.
 
         Raises:
             BuildError: a model's ``meta`` has a key that planning does not know.
 
         """
-        models = {
-            node.name: _model(node) for node in manifest.nodes.values() if getattr(node, "resource_type", "") == "model"
-        }
-        return cls(models)
+        return cls({node.name: _model(node) for node in nodes if getattr(node, "resource_type", "") == "model"})
 
 
 def _model(node: Any) -> Model:  # noqa: ANN401 - dbt's node classes are not typed

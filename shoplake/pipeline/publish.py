@@ -67,9 +67,9 @@ def collect_tables(
 
 
 def _take(workspace: Workspace, model: Model, before: Table | None, digests: Digests) -> list[Partition]:
-    """Hash, name and move the files that dbt wrote for a model."""
+    """Hash, name and move the files that were written for a model."""
     files: dict[str, list[Path]] = {}
-    for file in _files_of(workspace, model.name):
+    for file in workspace.written(model.name):
         files.setdefault(file.parent.name.removeprefix("_partition="), []).append(file)
     if not files:
         return []
@@ -78,15 +78,8 @@ def _take(workspace: Workspace, model: Model, before: Table | None, digests: Dig
     return [_place(workspace, model, label, group, found, known.get(label)) for label, group in files.items()]
 
 
-def _files_of(workspace: Workspace, name: str) -> list[Path]:
-    return sorted(workspace.folder_of(name).glob("_partition=*/*.parquet"))
-
-
 class Digests:
-    """Looks at what each model wrote, in a thread of its own, while other models are still built and tested.
-
-    dbt's own work takes one core; this has use for the other.
-    """
+    """Looks at what each model wrote, in a thread of its own, while other models are still built and tested."""
 
     def __init__(self, workspace: Workspace) -> None:
         """Look at the partitions of ``workspace``."""
@@ -115,7 +108,7 @@ class Digests:
         return self._found[model.name].result()
 
     def _look(self, model: Model) -> FileDigests:
-        files = _files_of(self._workspace, model.name)
+        files = self._workspace.written(model.name)
         if not files:
             return {}
         with self._workspace.connection.cursor() as con:

@@ -20,11 +20,12 @@ from shoplake.errors import AuditFailed, BuildError, ShoplakeError
 from shoplake.home import HomePaths
 from shoplake.lake.disk import disk_failure_in, disk_failures_said, failed
 from shoplake.pipeline import releases
-from shoplake.pipeline.build import AuditFailure, BuildOutcome, Project, Step, build, parse
+from shoplake.pipeline.build import AuditFailure, BuildOutcome, Step, build
 from shoplake.pipeline.changes import changes_since
 from shoplake.pipeline.lasting import business_day, days_of_erased, first_days
 from shoplake.pipeline.manifest import AuditCounts, Manifest, Restatement, Table
 from shoplake.pipeline.plan import Changes, make_plan
+from shoplake.pipeline.project import Project, load_project
 from shoplake.pipeline.publish import Digests, collect_tables, discard
 from shoplake.pipeline.views import refreshed
 from shoplake.pipeline.workspace import Workspace
@@ -112,7 +113,7 @@ class Maker:
     def _make(self, scope: Scope) -> None:
         settings, report = self.settings, self.report
         with self.timed("plan"):
-            project = parse(settings)
+            project = load_project(settings)
             snapshot, vault = self.ledger.snapshot(), Vault(self.ledger.store, self.keyring)
             served = releases.current(settings)
             last = None if scope.rebuild else _usable(served, project, settings)
@@ -155,6 +156,7 @@ class Maker:
                     step["rows"] = sum(changed.values())
             report.release, report.published = manifest.release_id, True
         finally:
+            workspace.close()
             discard(workspace)
 
     def _publish(self, manifest: Manifest, replaced: Manifest | None) -> None:
@@ -172,7 +174,7 @@ class Maker:
         is_whole = scope.full_audit or not models
         views = graph.views_of([m.name for m in graph.tables()] if is_whole else models)
         with self.timed("build and audit"), showing(self.settings, "build", tables=sorted(models)) as entry:
-            outcome = build(workspace, project, models, views, digests.begin)
+            outcome = build(workspace, project, {*views, *models}, digests.begin)
             entry.detail = {"tests_passed": outcome.tests.passed, "tests_failed": outcome.tests.failed}
         report.steps[-1:] = [*outcome.steps, report.steps[-1]]
         report.tests, report.failures = outcome.tests, outcome.failures

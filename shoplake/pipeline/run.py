@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from shoplake.audit.recording import changing
 from shoplake.home import home_lock
 from shoplake.pipeline import releases
-from shoplake.pipeline.build import parse_meanwhile
 from shoplake.pipeline.releasing import Maker, RunReport, Scope, opened
 
 if TYPE_CHECKING:
@@ -51,7 +50,6 @@ def run(
         run_id = ledger.start_run()
         if crashed:
             releases.sweep(settings)
-        parse_meanwhile(settings)
         maker = Maker(settings, keyring, ledger, report, on_step)
         with maker.timed("land") as step:
             report.files = land_inbox(settings, locked=True)

@@ -1,8 +1,8 @@
 """Near-real-time marts: round after round, what streams brought becomes a release of what is made of it.
 
 A round lands what waits, merges small lake objects, and then makes a release as `run` does, but of the stream sources
-alone: tables that are made of others are shared with the release before. The process stays up, so that dbt and its
-parse are paid for once.
+alone: tables that are made of others are shared with the release before. The process stays up, so that its start
+is paid for once.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def stream(
         else:
             if report is not None:
                 on_round(report)
-        gc.collect()  # dbt's nodes refer to each other; memory stays flat between rounds
+        gc.collect()  # memory stays flat between rounds
         next_at = max(started + every_seconds, time.monotonic() + SHORTEST_PAUSE_SECONDS)
         while not is_stopping() and time.monotonic() < next_at:
             time.sleep(min(POLL_SECONDS, max(next_at - time.monotonic(), 0)))

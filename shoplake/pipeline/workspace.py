@@ -1,14 +1,15 @@
-"""The scratch database in which dbt builds: views over the lake and the last release, nothing kept."""
+"""The scratch database of a build: views over the lake and the last release, nothing kept."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING
+
+from shoplake.pipeline.manifest import ALL
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -28,16 +29,12 @@ create schema previous;
 create table plan.touched_days (table_name varchar, day date);
 create table plan.watermarks (source varchar, watermark timestamp);
 create table plan.horizon (first_day date, last_day date);
-create table plan.settled (settled_through date);
-create table plan.targets (
-    table_name varchar, folder varchar, copy_options varchar, read_options varchar, context_sql varchar, settles boolean
-);
 """
 
 
 @dataclass
 class Workspace:
-    """What one build may see and where it writes; made ready on dbt's own connection."""
+    """What one build may see and where it writes."""
 
     settings: Settings
     keyring: Keyring
@@ -49,46 +46,24 @@ class Workspace:
     vault: Vault
     """Opens the texts of persons that some models show."""
 
-    def __post_init__(self) -> None:
-        """Start unprepared: the database appears with dbt's first connection."""
-        self._lock = Lock()
-        self._con: DuckDBPyConnection | None = None
-
-    @property
+    @cached_property
     def connection(self) -> DuckDBPyConnection:
-        """Give a connection to the prepared scratch database."""
-        if self._con is None:  # nothing was built, so that dbt has opened none
-            import duckdb
+        """Give the connection to the scratch database, which is made ready when first asked for."""
+        from shoplake.keys.duckdb_session import connect
+        from shoplake.privacy.opening import add_open_text
 
-            self.prepare(duckdb.connect())
-        assert self._con is not None  # noqa: S101
-        return self._con
-
-    def prepare(self, database: DuckDBPyConnection) -> None:
-        """Empty and fill the scratch database, once in the life of this workspace."""
-        from shoplake.keys.duckdb_session import configure
-
-        with self._lock:
-            if self._con is not None:
-                return
-            con = database.cursor()
-            configure(con, self.settings)
-            _drop_everything(con)
-            self._add_functions(con, database)
-            con.execute(DDL)
-            self._fill_plan(con)
-            self._show_lake(con)
-            self._show_tables(con)
-            self._con = con
-
-    def _add_functions(self, con: DuckDBPyConnection, database: DuckDBPyConnection) -> None:
-        """Let models open texts; of a database that dbt kept open, an earlier build's function goes."""
-        from shoplake.privacy.opening import FUNCTION, add_open_text
-
-        if database is Current.database and Current.functions is not None:
-            Current.functions.remove_function(FUNCTION)
+        con = connect(self.settings)
         add_open_text(con, self.vault)
-        Current.functions = con if database is Current.database else Current.functions
+        con.execute(DDL)
+        self._fill_plan(con)
+        self._show_lake(con)
+        self._show_tables(con)
+        return con
+
+    def close(self) -> None:
+        """Forget the scratch database."""
+        if "connection" in self.__dict__:
+            self.connection.close()
 
     @cached_property
     def served_files(self) -> frozenset[str]:
@@ -125,10 +100,9 @@ class Workspace:
 
     def _fill_plan(self, con: DuckDBPyConnection) -> None:
         plan = self.plan
-        days = [(table, day) for table, touched in plan.touched.items() for day in sorted(touched)]
-        _insert(con, "plan.touched_days", days)
+        for table, days in plan.touched.items():
+            _insert(con, "plan.touched_days", [(table, day) for day in sorted(days)])
         _insert(con, "plan.watermarks", [(s, w.replace(tzinfo=None)) for s, w in plan.watermarks.items()])
-        _insert(con, "plan.settled", [(plan.settled_through or dt.date.min,)])
         _insert(con, "plan.horizon", [plan.horizon] if plan.horizon else [])
 
     def _show_lake(self, con: DuckDBPyConnection) -> None:
@@ -143,37 +117,61 @@ class Workspace:
             con.execute(f'create view lake."{source}" as {scan}')
 
     def _show_tables(self, con: DuckDBPyConnection) -> None:
-        from shoplake.keys.duckdb_session import add_parquet_key
-
-        for database in {model.database for model in self.graph.models.values()}:
-            con.execute(f'create schema if not exists "{database}"')
+        for database in sorted({model.database for model in self.graph.models.values()}):
+            con.execute(f'create schema "{database}"')
         self.keyring.ensure([model.key_name for model in self.graph.tables()])
+        continued = {name for model in self.graph.tables() for name in model.previous}
         for model in self.graph.tables():
+            con.execute(f'create view "{model.database}"."{model.name}" as {self._context(con, model)}')
+            if model.name in continued:
+                before = self.scan(con, model, self.plan.previous.get(model.name, ()))
+                con.execute(f'create view previous."{model.name}" as {before}')
+
+    def _context(self, con: DuckDBPyConnection, model: Model) -> str:
+        return self.scan(con, model, self.plan.context.get(model.name, ()))
+
+    def write(self, con: DuckDBPyConnection, model: Model, sql: str) -> None:
+        """Write a model's rows as one encrypted Parquet file a partition, and show them with those kept in sight."""
+        from shoplake.keys.duckdb_session import add_parquet_key, scan_sql
+
+        folder = self.folder_of(model.name)
+        con.execute(
+            f"copy (select model_rows.*, {self._label(model)} as _partition from ({sql}\n) as model_rows) "
+            f"to '{folder}' ({self.copy_options(con, model)}, partition_by (_partition), overwrite_or_ignore true)"
+        )
+        shown = self._context(con, model)
+        if files := self.written(model.name):
             key = add_parquet_key(con, self.keyring.current(model.key_name))
-            context = self.scan(con, model, self.plan.context.get(model.name, ()))
-            row = (
-                model.name,
-                str(self.folder_of(model.name)),
-                self.copy_options(con, model),
-                f"encryption_config = {{footer_key: '{key}'}}",
-                context,
-                self.plan.settles(model.name),
-            )
-            _insert(con, "plan.targets", [row])
-            con.execute(f'create view "{model.database}"."{model.name}" as {context}')
-            before = self.scan(con, model, self.plan.previous.get(model.name, ()))
-            con.execute(f'create view previous."{model.name}" as {before}')
+            shown += f" union all {scan_sql({key: files}, model.columns)}"
+        con.execute(f'create or replace view "{model.database}"."{model.name}" as {shown}')
+
+    def written(self, model: str) -> list[Path]:
+        """List the files of a model's new partitions."""
+        return sorted(self.folder_of(model).glob("_partition=*/*.parquet"))
+
+    def _label(self, model: Model) -> str:
+        """Give SQL for the partition that a row belongs to: its day, or its month once months up to it are settled.
+
+        Where no day of the build has settled, the day itself serves: writing a date as text costs as much as encrypting
+        the row.
+        """
+        column, settled = f'model_rows."{model.partition_by}"', self.plan.settled_through
+        if model.partition_by is None:
+            return f"'{ALL}'"
+        if not self.plan.settles(model.name):
+            return column
+        return (
+            f"case when {column} <= date '{settled}' then strftime({column}, '%Y-%m') "
+            f"else strftime({column}, '%Y-%m-%d') end"
+        )
 
 
-def _insert(con: DuckDBPyConnection, table: str, rows: Iterable[tuple[object, ...]]) -> None:
-    rows = list(rows)
-    if not rows:
-        return
-    import pyarrow as pa
+def _insert(con: DuckDBPyConnection, table: str, rows: Sequence[Sequence[object]]) -> None:
+    from shoplake.keys.duckdb_session import text
 
-    columns = list(zip(*rows, strict=True))
-    batch = pa.table({f"c{n}": list(values) for n, values in enumerate(columns)})  # noqa: F841 - read by name
-    con.execute(f"insert into {table} select * from batch")
+    if rows:
+        values = ", ".join(f"({', '.join(text(str(value)) for value in row)})" for row in rows)
+        con.execute(f"insert into {table} values {values}")
 
 
 def _utc_days(days: Iterable[dt.date], timezone: str) -> frozenset[dt.date]:
@@ -181,31 +179,3 @@ def _utc_days(days: Iterable[dt.date], timezone: str) -> frozenset[dt.date]:
     if timezone == "UTC":
         return frozenset(days)
     return frozenset(day + dt.timedelta(days=n) for day in days for n in (-1, 0, 1))
-
-
-def _drop_everything(con: DuckDBPyConnection) -> None:
-    """Empty a database that dbt kept open from an earlier build in this process."""
-    rows = con.execute("select schema_name from duckdb_schemas() where database_name = 'memory' and not internal")
-    for (schema,) in rows.fetchall():
-        if schema != "main":
-            con.execute(f'drop schema "{schema}" cascade')
-
-
-class Current:
-    """The workspace of the build that runs in this process; dbt's plugin finds it here."""
-
-    workspace: Workspace | None = None
-    database: DuckDBPyConnection | None = None
-    """dbt's own connection: the scratch database lives while it is open."""
-    functions: DuckDBPyConnection | None = None
-    """The connection through which the last build added functions to it."""
-
-
-def columns_of(con: DuckDBPyConnection, database: str, table: str) -> Mapping[str, str]:
-    """Give the columns and types of a view in the scratch database."""
-    rows = con.execute(
-        "select column_name, data_type from duckdb_columns() where schema_name = ? and table_name = ? "
-        "order by column_index",
-        [database, table],
-    )
-    return dict(rows.fetchall())

@@ -16,8 +16,6 @@ FORKS.set_forkserver_preload(
         "pytest",
         "alembic.command",
         "confluent_kafka.admin",
-        "dbt.cli.main",
-        "dbt.adapters.duckdb",
         "duckdb",
         "httptools",
         "msgspec",

@@ -13,13 +13,13 @@ from pathlib import Path
 def main() -> None:
     """Make a round for each line of standard input."""
     from shoplake.lake import merging
-    from shoplake.pipeline.build import parse
+    from shoplake.pipeline.project import load_project
     from shoplake.pipeline.stream import Stream
     from shoplake.settings import load_settings
 
     settings = load_settings(Path(sys.argv[1]))
     merging.FANOUT = 2
-    parse(settings)
+    load_project(settings)
     print("ready", flush=True)
     for _ in sys.stdin:
         child = os.fork()

@@ -16,12 +16,12 @@ from tests.warehouse.lab import Compiled, Lab
 PROJECT = Path(__file__).parents[2] / "shoplake"
 
 
-def dbt(folder: Path, *args: str, variables: dict[str, Any] | None = None) -> Any:
+def dbt(folder: Path, *args: str, variables: dict[str, Any] | None = None, profiles: Path = PROJECT) -> Any:
     """Run a dbt command on the project; what it writes goes to ``folder``."""
     from dbt.cli.main import dbtRunner
 
     os.environ["DBT_SEND_ANONYMOUS_USAGE_STATS"] = "false"
-    fixed = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target-path", str(folder)]
+    fixed = ["--project-dir", str(PROJECT), "--profiles-dir", str(profiles), "--target-path", str(folder)]
     fixed += ["--log-path", str(folder), "--vars", json.dumps(variables or {})]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -37,7 +37,7 @@ def compiled(folder: Path, *, marts: bool = False, **variables: Any) -> Compiled
     chosen = [n.name for n in models if marts or n.schema == "warehouse"]
     outcome = dbt(folder, "compile", "--indirect-selection", "buildable", "--select", *chosen, variables=variables)
     assert outcome.success
-    graph = ModelGraph({m.name: m for m in ModelGraph.from_dbt(manifest).models.values() if m.name in chosen})
+    graph = ModelGraph({m.name: m for m in ModelGraph.from_dbt(models).models.values() if m.name in chosen})
     lake = {
         source.name: {column.name: column.data_type for column in source.columns.values()}
         for source in manifest.sources.values()
