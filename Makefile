@@ -42,7 +42,7 @@ demo: setup
 	$(BIN)/shoplake --home .demo demo --scale $(SCALE)
 
 test: setup packages node_modules/.ready lint
-	@scratch=$$($(SCRATCH)) && trap 'rm -rf "$$scratch"' EXIT && chmod 711 "$$scratch" && \
+	@scratch=$$($(SCRATCH)) && trap 'rm -rf "$$scratch"' EXIT INT TERM && chmod 711 "$$scratch" && \
 	TMPDIR=$$scratch $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not proof"
 
 lint: setup

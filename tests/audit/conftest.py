@@ -14,6 +14,12 @@ from shoplake.settings import Settings
 
 
 @pytest.fixture
+def settings(make_home: Callable[..., Settings]) -> Settings:
+    """Give a home that was made just now and not copied: these tests count what its log holds."""
+    return make_home("made")
+
+
+@pytest.fixture
 def logged(make_home: Callable[..., Settings], tmp_path: Path) -> Settings:
     """Give a home whose log two writers have written and signed."""
     settings = make_home(audit_heads=str(tmp_path / "apart"), audit_segment_bytes=4096)

@@ -19,7 +19,7 @@ def built(project: Compiled) -> Lab:
     line = {"store_id": 1, "product_id": 1, "quantity": 2, "revenue": 9.0, "timestamp": NOON}
     pair = {"inventory_id": 1, "product_id": 1, "warehouse_id": 1, "restock_threshold": 5}
     event = {"session_id": "s1", "user_id": "c1", "page": "/", "event_type": "View"}
-    contact = {"customer_id": "c1", "rating": 4}
+    contact = {"customer_id": "c1", "rating": 4, "message_excerpt": "Wet"}
     lab.land("pos", [{**line, "transaction_id": basket} for basket in ("t1", "t2")])
     lab.land(
         "inventory",
@@ -98,6 +98,8 @@ def built(project: Compiled) -> Lab:
             "insert into {mart_support__interactions} from {mart_support__interactions}",
             "mart_support__interactions__key",
         ),
+        ("delete from {mart_support__messages}", "mart_support__messages__counts_the_interactions"),
+        ("insert into {mart_support__messages} from {mart_support__messages}", "mart_support__messages__key"),
     ],
 )
 def test_damage_is_found(built: Lab, damage: str, test: str) -> None:
