@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from shoplake.access.kpi_window import Window
+from shoplake.access.rendering import json_text
+from shoplake.audit.entry import Shown, measured
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,18 @@ class KpiAnswer:
     rows: list[dict[str, Any]] = field(default_factory=list)
     """Dimensions, ``value``, ``parts`` and ``previous`` of each group; ranked single rows where the KPI lists them."""
 
-    def as_dict(self) -> dict[str, Any]:
-        """Give the answer as plain data with stable names; dates as ISO text."""
+    @cached_property
+    def shown(self) -> Shown:
+        """Give what an audit record says of it."""
+        return measured([self.as_dict()])
+
+    @cached_property
+    def json(self) -> str:
+        """Give it as JSON."""
+        return json_text(self.as_dict())
+
+    @cached_property
+    def _plain(self) -> dict[str, Any]:
         return {
             "kpi": self.kpi,
             "team": self.team,
@@ -102,6 +115,31 @@ class KpiAnswer:
             "coverage": self.coverage.as_dict(),
             "total": self.total.as_dict(),
             "rows": [{name: _plain(value) for name, value in row.items()} for row in self.rows],
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the answer as plain data with stable names; dates as ISO text."""
+        return dict(self._plain)
+
+    def overview(self) -> dict[str, Any]:
+        """Give the total as one flat row, under the KPI's team and name."""
+        return {"team": self.team, "kpi": self.kpi, **self._flat_total()}
+
+    def flat_rows(self) -> list[dict[str, Any]]:
+        """Give the rows (the total when there are none) with their parts as columns."""
+        if not self.rows:
+            return [self._flat_total() | self.total.parts]
+        return [{k: v for k, v in row.items() if k != "parts"} | row["parts"] for row in self.rows]
+
+    def _flat_total(self) -> dict[str, Any]:
+        return {
+            "from": self.window.first,
+            "to": self.window.last,
+            "definition": self.definition,
+            "unit": self.unit,
+            "value": self.total.value,
+            "previous": self.total.previous,
+            "reason": self.total.reason,
         }
 
 

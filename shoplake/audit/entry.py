@@ -87,14 +87,13 @@ class Entry(msgspec.Struct, omit_defaults=True):
 
     def show(self, rows: Sequence[Any]) -> None:
         """Note rows that go out: their number, their size, the persons in them."""
-        persons, size = set(self.persons), self.result_bytes or 0
-        for start in range(0, len(rows), CHUNK):
-            text = ENCODER.encode(rows[start : start + CHUNK])
-            size += len(text)
-            persons.update(found.decode() for found in set(PSEUDONYM.findall(text)))
-        self.rows = (self.rows or 0) + len(rows)
-        self.result_bytes = size
-        self._name(persons)
+        self.add(measured(rows))
+
+    def add(self, shown: Shown) -> None:
+        """Note rows that go out, measured before."""
+        self.rows = (self.rows or 0) + shown.rows
+        self.result_bytes = (self.result_bytes or 0) + shown.result_bytes
+        self._name(set(self.persons) | shown.persons)
 
     def encoded(self) -> bytes:
         """Give its bytes; persons named in the details count as asked for."""
@@ -106,6 +105,25 @@ class Entry(msgspec.Struct, omit_defaults=True):
         if len(persons) > MOST_PERSONS:
             self.persons_count = max(len(persons), self.persons_count or 0)
         self.persons = sorted(persons)[:MOST_PERSONS]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a record says of rows that go out."""
+
+    rows: int
+    result_bytes: int
+    persons: frozenset[str]
+
+
+def measured(rows: Sequence[Any]) -> Shown:
+    """Measure rows: their number, their size as JSON, the persons in them."""
+    persons, size = set[str](), 0
+    for start in range(0, len(rows), CHUNK):
+        text = ENCODER.encode(rows[start : start + CHUNK])
+        size += len(text)
+        persons.update(found.decode() for found in set(PSEUDONYM.findall(text)))
+    return Shown(len(rows), size, frozenset(persons))
 
 
 ENCODER = msgspec.json.Encoder(enc_hook=str)
