@@ -79,6 +79,9 @@ class Settings(BaseSettings):
         30, description="Days for which that certificate holds; it is renewed when a third of them is left."
     )
 
+    service_page_rows: Annotated[int, Field(gt=0)] = Field(
+        1_000, description="Most rows of an answer to SQL that are a page to look at; more of them are an export."
+    )
     session_hours: Annotated[float, Field(gt=0)] = Field(12, description="Hours after which a login has to be renewed.")
     token_days: Annotated[int, Field(gt=0)] = Field(
         90, description="Most days for which a personal access token can be good."
