@@ -31,7 +31,7 @@ PIPELINE = (
     "status",
 )
 CONSOLES = frozenset(
-    [*PIPELINE, "kpi", "kpis", "sql", "queries", "keys", "users", "tokens", "access", "audit", "privacy"]
+    [*PIPELINE, "serve", "kpi", "kpis", "sql", "queries", "keys", "users", "tokens", "access", "audit", "privacy"]
 )
 """What can be used: commands, and the pages and endpoints of the same name; ``queries`` are those of others."""
 EXPORTS = frozenset(["kpi", "sql", "lake", "quarantine", "audit"])

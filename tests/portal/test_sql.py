@@ -16,13 +16,12 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from openpyxl.utils.escape import unescape
 
 from shoplake.access.formats import FORMATS
 from shoplake.access.sql import query
 from shoplake.client import Page
 from shoplake.settings import Settings, load_settings
-from tests.access.formats.test_formats import HOSTILE
+from tests.access.formats.test_formats import HOSTILE, shown_by_excel
 from tests.access.released import COST, SOUTH, WORDS, identities, released
 from tests.portal.serving import Serving, token_of
 
@@ -73,7 +72,7 @@ def rows_of(answer: httpx.Response) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in csv.reader(io.StringIO(body.decode(), newline=""))][1:]
     if name == "xlsx":
         sheet = openpyxl.load_workbook(io.BytesIO(body)).worksheets[0]
-        return [tuple(unescape(v) if isinstance(v, str) else v for v in row) for row in sheet.values][1:]
+        return [tuple(shown_by_excel(v) for v in row) for row in sheet.values][1:]
     table = pa.ipc.open_stream(body).read_all() if name == "arrow" else pq.read_table(io.BytesIO(body))
     return [tuple(row.values()) for row in table.to_pylist()]
 
@@ -199,7 +198,6 @@ def test_limits_of_rows_and_time(clients: dict[str, httpx.Client]) -> None:
         ({"sql": "select 1", "params": [{"a": 1}]}, 422, "validation"),
         ({"sql": ""}, 422, "validation"),
         ({}, 422, "validation"),
-        ({"sql": "select 1\u0000"}, 400, "query"),
         ({"sql": "select '" + "x" * 40_000 + "'", "format": "xlsx"}, 400, "input"),
     ],
 )

@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import json
 import math
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -53,6 +54,7 @@ HOSTILE = [
 ]
 TEXT = st.one_of(st.sampled_from(HOSTILE), st.text(st.characters(codec="utf-8"), max_size=12))
 INT64 = st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(-5, 5), st.sampled_from([2**53, 2**53 - 1, -(2**53)]))
+CONTROL = re.compile("_x00[01][0-9A-F]_")
 MOMENTS = st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31))
 COLUMNS: dict[Any, st.SearchStrategy[Any]] = {
     pa.bool_(): st.booleans(),
@@ -188,6 +190,11 @@ def test_xlsx_has_numbers_dates_and_texts_but_no_formula(table: pa.Table) -> Non
             assert _is_same(cell.value, value), (cell.value, value)
 
 
+def shown_by_excel(value: Any) -> Any:
+    """Undo the writing of control characters in a workbook, which openpyxl leaves as it is."""
+    return unescape(value) if isinstance(value, str) and CONTROL.search(value) else value
+
+
 def _is_same(found: Any, value: Any) -> bool:  # noqa: PLR0911 - a line a type
     if isinstance(value, dt.datetime) and isinstance(found, dt.datetime):
         return abs(found - value.replace(tzinfo=None)) < dt.timedelta(milliseconds=1)
@@ -204,7 +211,7 @@ def _is_same(found: Any, value: Any) -> bool:  # noqa: PLR0911 - a line a type
         return found in (None, "")
     if isinstance(shown, list | dict):
         shown = json.dumps(_map_as_pairs(shown), ensure_ascii=False, separators=(",", ":"))
-    return str(shown) == unescape(str(found))
+    return str(shown) == shown_by_excel(str(found))
 
 
 def test_what_duckdb_has_and_python_has_not_leaves_in_every_format() -> None:
