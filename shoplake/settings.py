@@ -113,6 +113,34 @@ class Settings(BaseSettings):
         {}, description='Claim that limits users, by attribute, such as `{region = "regions"}`; `*` in it is no limit.'
     )
 
+    sandbox_workers: Annotated[int, Field(gt=0)] = Field(
+        8, description="Queries of people that run at once, of one person half of them; more wait for their turn."
+    )
+    sandbox_wait_seconds: Annotated[float, Field(ge=0)] = Field(
+        10, description="Seconds for which a query waits for its turn before it is refused."
+    )
+    sandbox_seconds: Annotated[float, Field(gt=0)] = Field(60, description="Seconds after which a query is ended.")
+    sandbox_rows: Annotated[int, Field(gt=0)] = Field(
+        5_000_000, description="Most rows in the answer to a query; it is cut there."
+    )
+    sandbox_bytes: Annotated[int, Field(gt=0)] = Field(
+        256_000_000, description="Most bytes in the answer to a query, as Arrow; it is cut there."
+    )
+    sandbox_memory_bytes: Annotated[int, Field(ge=64_000_000)] = Field(
+        1_000_000_000, description="Memory that the engine of one query may use; it never spills to disk."
+    )
+    sandbox_threads: Annotated[int, Field(gt=0)] = Field(
+        2, description="Threads of a query that reads tables; others have one."
+    )
+    sandbox_user: str = Field(
+        "nobody", description="User of the operating system that queries run as, where the service runs as root."
+    )
+    sandbox_first_uid: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="First of 16 user ids that nobody else uses: sessions of different rights then run as different "
+        "users, where the service runs as root. 0 runs all as `sandbox_user`.",
+    )
+
     collector_tls: bool = Field(
         True, description="The collector speaks TLS 1.3 only; plain HTTP is for the loopback, or behind a proxy."
     )

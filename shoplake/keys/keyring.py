@@ -6,7 +6,7 @@ import base64
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -40,6 +40,13 @@ def noting_keys() -> Iterator[set[str]]:
         _OPENED.reset(token)
         if outer is not None:
             outer |= opened
+
+
+def note_keys(names: Iterable[str]) -> None:
+    """Note keys that a block uses which were opened before it: `noting_keys` then gives them too."""
+    opened = _OPENED.get()
+    if opened is not None:
+        opened.update(names)
 
 
 @dataclass(frozen=True)
@@ -111,9 +118,7 @@ class Keyring:
             KeyAccessError: there is none, or it does not open under the key-encryption key.
 
         """
-        opened = _OPENED.get()
-        if opened is not None:
-            opened.add(f"{name}/{version}")
+        note_keys([f"{name}/{version}"])
         cached = self._cache.get((name, version))
         if cached is not None:
             return cached
