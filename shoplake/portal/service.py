@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from fastapi import Depends, Request
 
+from shoplake.access.sandbox import Sandbox
 from shoplake.audit.entry import Actor, acting_as
 from shoplake.portal.lanes import Lane
 from shoplake.portal.metrics import ServiceMetrics
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MOST_WAITING = 64
+ASKING_PER_WORKER = 4
+"""Queries that may wait for each one that runs; the sandbox gives people their turns fairly."""
 
 
 class Service:
@@ -35,15 +38,18 @@ class Service:
         self.signing_in = Lane("signing-in", threads=2, most_waiting=32)
         """Each password takes 64 MiB and some tenths of a second of a processor."""
         self.answering = Lane("answering", threads=settings.service_answers, most_waiting=MOST_WAITING)
+        self.sandbox = Sandbox(settings)
+        self.asking = Lane("asking", threads=settings.sandbox_workers * ASKING_PER_WORKER, most_waiting=MOST_WAITING)
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Open what is held open while the service runs, and close it in the end, the last first."""
         with ExitStack() as opened:
             opened.callback(self.logins.close)
-            for lane in (self.looking_up, self.signing_in, self.answering):
+            for lane in (self.looking_up, self.signing_in, self.answering, self.asking):
                 opened.callback(lane.close)
                 self.metrics.watch_lane(lane)
+            opened.enter_context(self.sandbox)
             self.logins.now()
             yield
 

@@ -167,7 +167,10 @@ def test_parameters_by_place_and_by_name(clients: dict[str, httpx.Client]) -> No
 def test_hostile_texts_leave_as_they_are(clients: dict[str, httpx.Client], name: str) -> None:
     texts = [text for text in HOSTILE if "\u0000" not in text]
     answer = ask(
-        clients["sales"], """select unnest(from_json($texts, '["varchar"]')) t""", params={"texts": json.dumps(texts)}, format=name
+        clients["sales"],
+        """select unnest(from_json($texts, '["varchar"]')) t""",
+        params={"texts": json.dumps(texts)},
+        format=name,
     )
     found = [value for (value,) in rows_of(answer)]
     assert [text or "" for text in found] == texts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ class Question:
     row_limit: int | None = None
     byte_limit: int | None = None
     seconds: float | None = None
+    noted: Mapping[str, object] = field(default_factory=dict)
+    """What else the record says of it."""
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,13 @@ class Sandbox:
         shown = (
             {key: str(value) for key, value in given.items()} if hasattr(given, "items") else [str(v) for v in given]
         )
-        words = {"sql": question.sql, "parameters": shown, "release": question.release, "query": name}
+        words: dict[str, object] = {
+            "sql": question.sql,
+            "parameters": shown,
+            "release": question.release,
+            "query": name,
+        }
+        words |= dict(question.noted)
         with acting_as(Actor(identity.name, identity.role)), showing(self._settings, "sql", **words) as entry:
             rights = Rights.of(self._settings, identity)
             rights.require(rights.may_use("sql"), "ask in SQL")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -31,16 +30,16 @@ WHOLE_BYTES = 1 << 18
 """An answer of fewer bytes goes out in one piece."""
 Parameter = bool | int | float | str | None
 Name = Annotated[str, Field(min_length=1, max_length=60)]
-EXAMPLE = {
-    "sql": "SELECT region, sum(net_amount) AS net FROM sales.mart_sales__store_day WHERE sale_date >= ? GROUP BY region",
+EXAMPLE: dict[str, Any] = {
+    "sql": "SELECT region, sum(net_amount) FROM sales.mart_sales__store_day WHERE sale_date >= ? GROUP BY region",
     "params": ["2026-01-01"],
     "limit": 100,
 }
-ANSWER_EXAMPLE = {
+ANSWER_EXAMPLE: dict[str, Any] = {
     "release": "20260302T060000Z-1a2b3c",
     "query_id": "5f0c1d2e3a4b5c6d",
     "is_cut": False,
-    "columns": [{"name": "region", "type": "VARCHAR"}, {"name": "net", "type": "DECIMAL(38,2)"}],
+    "columns": [{"name": "region", "type": "VARCHAR"}, {"name": "sum(net_amount)", "type": "DECIMAL(38,2)"}],
     "row_count": 2,
     "rows": [["North", "1204.50"], ["South", "998.10"]],
 }
@@ -115,8 +114,8 @@ async def ask(
 ) -> Response:
     """Answer one SELECT, within the caller's rights and the limits of the service.
 
-    JSON is a page of rows to look at. More rows than a page, and every other format, take rows out: that needs the export
-    `sql`. A caller who hangs up ends the query.
+    JSON is a page of rows to look at. More rows than a page, and every other format, take rows out: that needs the
+    export `sql`. A caller who hangs up ends the query.
     """
     form = chosen(given.format, accept)
     question = permitted(service, who, given, form)
@@ -183,7 +182,8 @@ async def _unless_gone(answering: asyncio.Future[Response], receive: Receive, ca
     """Wait for an answer; where the client hangs up first, cancel the query, whose failure is then nobody's to see."""
     gone = asyncio.ensure_future(_gone(receive))
     try:
-        await asyncio.wait({answering, gone}, return_when=asyncio.FIRST_COMPLETED)
+        both: set[asyncio.Future[Any]] = {answering, gone}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if not answering.done():
             cancel()
         return await answering
