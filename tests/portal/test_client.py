@@ -62,12 +62,13 @@ def test_rows_come_as_arrow_as_tuples_and_as_batches(home: Settings, lake: Clien
     assert page.rows[0][2] != page.rows[0][2]  # noqa: PLR0124 - not a number
 
 
-def test_all_questions_go_over_one_connection(lake: Client) -> None:
-    for _ in range(3):
-        lake.sql("select range from range(200000)").arrow()
-        lake.page("select 1")
-    pool = lake._session.get_adapter("https://").poolmanager.pools  # what requests keeps
-    assert [pool[key].num_connections for key in pool.keys()] == [1]  # noqa: SIM118 - no mapping
+def test_all_questions_go_over_one_connection(serving: Serving, tokens: dict[str, str], home: Settings) -> None:
+    with shoplake.connect(serving.url, tokens["sales"], ca=home.home / "tls" / "ca.pem") as lake:
+        for _ in range(3):
+            lake.sql("select range from range(200000)").arrow()
+            lake.page("select 1")
+        pools = lake._session.get_adapter("https://").poolmanager.pools  # what requests keeps
+        assert [pools[key].num_connections for key in pools.keys()] == [1]  # noqa: SIM118 - no mapping
 
 
 def test_kpis_are_those_of_the_person(home: Settings, lake: Client) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Header, Request
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
@@ -20,7 +20,7 @@ from shoplake.audit.entry import Actor, acting_as
 from shoplake.audit.recording import showing
 from shoplake.portal.callers import using
 from shoplake.portal.refusals import documented
-from shoplake.portal.service import Service, TheService
+from shoplake.portal.service import Service
 
 if TYPE_CHECKING:
     from starlette.types import Receive
@@ -109,15 +109,14 @@ async def ask(
     given: SqlQuestion,
     request: Request,
     who: Annotated[Identity, Depends(using("sql"))],
-    service: TheService,
-    accept: Annotated[str, Header(max_length=1000)] = "",
 ) -> Response:
     """Answer one SELECT, within the caller's rights and the limits of the service.
 
     JSON is a page of rows to look at. More rows than a page, and every other format, take rows out: that needs the
     export `sql`. A caller who hangs up ends the query.
     """
-    form = chosen(given.format, accept)
+    service: Service = request.app.state.service
+    form = chosen(given.format, request.headers.get("accept", ""))
     question = permitted(service, who, given, form)
     query_id = secrets.token_hex(8)
     act = partial(_answered, service, who, question, query_id, form)
