@@ -6,10 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-import httpx
 import pytest
 from click.testing import CliRunner
 
@@ -29,15 +29,20 @@ from shoplake.errors import (
 )
 from shoplake.settings import Settings
 from tests.access.released import identities
-from tests.portal.serving import Serving
-from tests.portal.test_sql import ENDLESS, STORES, clients, home, released, running, serving, tokens, until
+from tests.portal.serving import Serving, token_of
+from tests.portal.test_sql import ENDLESS, STORES, Clients, clients, home, running, until
 
-__all__ = ["clients", "home", "released", "serving", "tokens"]
+__all__ = ["clients", "home"]
 
 
-@pytest.fixture(scope="module")
-def lake(serving: Serving, tokens: dict[str, str], home: Settings) -> Any:
-    with shoplake.connect(serving.url, tokens["sales"], ca=home.home / "tls" / "ca.pem") as client:
+@pytest.fixture(scope="session")
+def token(home: Settings) -> str:
+    return token_of(home, "sales")
+
+
+@pytest.fixture(scope="session")
+def lake(served: Serving, token: str, home: Settings) -> Iterator[Client]:
+    with shoplake.connect(served.url, token, ca=home.home / "tls" / "ca.pem") as client:
         yield client
 
 
@@ -62,8 +67,8 @@ def test_rows_come_as_arrow_as_tuples_and_as_batches(home: Settings, lake: Clien
     assert page.rows[0][2] != page.rows[0][2]  # noqa: PLR0124 - not a number
 
 
-def test_all_questions_go_over_one_connection(serving: Serving, tokens: dict[str, str], home: Settings) -> None:
-    with shoplake.connect(serving.url, tokens["sales"], ca=home.home / "tls" / "ca.pem") as lake:
+def test_all_questions_go_over_one_connection(served: Serving, token: str, home: Settings) -> None:
+    with shoplake.connect(served.url, token, ca=home.home / "tls" / "ca.pem") as lake:
         for _ in range(3):
             lake.sql("select range from range(200000)").arrow()
             lake.page("select 1")
@@ -82,7 +87,7 @@ def test_kpis_are_those_of_the_person(home: Settings, lake: Client) -> None:
     assert lake.queries() == []
 
 
-def test_failures_are_shoplakes_own_errors(serving: Serving, home: Settings, lake: Client) -> None:
+def test_failures_are_shoplakes_own_errors(served: Serving, home: Settings, lake: Client) -> None:
     for error, call in (
         (QueryError, lambda: lake.sql("selec")),
         (AccessDenied, lambda: lake.sql("select unit_cost_amount from warehouse.dim_product")),
@@ -97,42 +102,40 @@ def test_failures_are_shoplakes_own_errors(serving: Serving, home: Settings, lak
         assert caught.value.hint
     ca = home.home / "tls" / "ca.pem"
     with pytest.raises(AuthenticationFailed):
-        shoplake.connect(serving.url, "slk-wrong", ca=ca).sql("select 1")
+        shoplake.connect(served.url, "slk-wrong", ca=ca).sql("select 1")
     with pytest.raises(UnreachableError, match="certificate"):
-        shoplake.connect(serving.url, "t").sql("select 1")
+        shoplake.connect(served.url, "t").sql("select 1")
     with pytest.raises(UnreachableError, match="does not answer"):
         shoplake.connect("https://127.0.0.1:1", "t", ca=ca).sql("select 1")
     for url in ("http://lake.example:8443", "lake.example", "https://u:p@lake.example"):
         with pytest.raises(InputError):
             shoplake.connect(url, "t")
     with pytest.raises(InputError, match="not a file"):
-        shoplake.connect(serving.url, "t", ca="/nowhere")
+        shoplake.connect(served.url, "t", ca="/nowhere")
 
 
 def test_a_token_and_an_authority_come_from_the_environment(
-    serving: Serving, tokens: dict[str, str], home: Settings, monkeypatch: pytest.MonkeyPatch
+    served: Serving, token: str, home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(AuthenticationFailed, match="no token"):
-        shoplake.connect(serving.url)
-    monkeypatch.setenv("SHOPLAKE_TOKEN", tokens["sales"])
+        shoplake.connect(served.url)
+    monkeypatch.setenv("SHOPLAKE_TOKEN", token)
     monkeypatch.setenv("SHOPLAKE_CA", str(home.home / "tls" / "ca.pem"))
-    assert shoplake.connect(serving.url).page("select 1").rows == [(1,)]
+    assert shoplake.connect(served.url).page("select 1").rows == [(1,)]
     monkeypatch.delenv("SHOPLAKE_CA")
     monkeypatch.setenv("SHOPLAKE_HOME", str(home.home))
-    assert shoplake.connect(serving.url.replace("127.0.0.1", "localhost")).page("select 1").rows == [(1,)]
+    assert shoplake.connect(served.url.replace("127.0.0.1", "localhost")).page("select 1").rows == [(1,)]
 
 
-def test_an_interrupt_ends_the_query(
-    serving: Serving, tokens: dict[str, str], home: Settings, clients: dict[str, httpx.Client]
-) -> None:
+def test_an_interrupt_ends_the_query(served: Serving, token: str, home: Settings, clients: Clients) -> None:
     code = f"import sys, shoplake; shoplake.connect(sys.argv[1]).sql({ENDLESS!r})"
-    env = os.environ | {"SHOPLAKE_TOKEN": tokens["sales"], "SHOPLAKE_HOME": str(home.home)}
-    with subprocess.Popen([sys.executable, "-c", code, serving.url], env=env, stderr=subprocess.PIPE) as process:
+    env = os.environ | {"SHOPLAKE_TOKEN": token, "SHOPLAKE_HOME": str(home.home)}
+    with subprocess.Popen([sys.executable, "-c", code, served.url], env=env, stderr=subprocess.PIPE) as process:
         until(lambda: running(clients["sales"]))
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
         assert process.returncode == -signal.SIGINT
-        assert tokens["sales"].encode() not in said
+        assert token.encode() not in said
     until(lambda: not running(clients["sales"]))
 
 
@@ -144,23 +147,23 @@ def test_importing_shoplake_costs_nothing() -> None:
 
 @pytest.mark.parametrize("style", ["table", "json", "csv"])
 def test_sql_from_a_server_prints_as_sql_here(
-    serving: Serving, tokens: dict[str, str], home: Settings, style: str, tmp_path: Any
+    served: Serving, token: str, home: Settings, style: str, tmp_path: Any
 ) -> None:
     statement = f"select *, sale_lines::hugeint big, net_amount / 3.0 third, null nil from ({STORES}) order by all"
     here = CliRunner().invoke(command, ["--home", str(home.home), "sql", statement, "--as", "sales", "--format", style])
-    (tmp_path / "token").write_text(tokens["sales"] + "\n", encoding="utf-8")
-    options = ["--url", serving.url, "--token-file", str(tmp_path / "token"), "--ca", str(home.home / "tls" / "ca.pem")]
+    (tmp_path / "token").write_text(token + "\n", encoding="utf-8")
+    options = ["--url", served.url, "--token-file", str(tmp_path / "token"), "--ca", str(home.home / "tls" / "ca.pem")]
     there = CliRunner().invoke(command, ["sql", statement, *options, "--format", style])
     assert there.exit_code == 0, there.output
     assert there.output == here.output
 
 
-def test_sql_from_a_server_says_when_rows_are_left_out_and_fails_as_here(
-    serving: Serving, tokens: dict[str, str], home: Settings
-) -> None:
+def test_sql_from_a_server_says_when_rows_are_left_out_and_fails_as_here(served: Serving, home: Settings) -> None:
+    support = token_of(home, "support")
+
     def call(*arguments: str) -> Any:
-        options = ["--url", serving.url, "--ca", str(home.home / "tls" / "ca.pem")]
-        return CliRunner().invoke(command, ["sql", *arguments, *options], env={"SHOPLAKE_TOKEN": tokens["support"]})
+        options = ["--url", served.url, "--ca", str(home.home / "tls" / "ca.pem")]
+        return CliRunner().invoke(command, ["sql", *arguments, *options], env={"SHOPLAKE_TOKEN": support})
 
     assert "Only the first 2 rows" in call("select range from range(9)", "--limit", "2").output
     assert isinstance(call("select 1", "--format", "csv").exception, AccessDenied)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -20,41 +19,35 @@ import pytest
 from shoplake.access.formats import FORMATS
 from shoplake.access.sql import query
 from shoplake.client import Page
-from shoplake.settings import Settings, load_settings
+from shoplake.settings import Settings
 from tests.access.formats.test_formats import HOSTILE, shown_by_excel
-from tests.access.released import COST, SOUTH, WORDS, identities, released
+from tests.access.released import COST, SOUTH, WORDS, identities
+from tests.portal.conftest import As
 from tests.portal.serving import Serving, token_of
 
-__all__ = ["released"]
-USERS = ("sales", "north_sales", "finance", "support", "admin", "data_engineer")
 STORES = "select store_id, region, sale_date, net_amount, sale_lines from sales.mart_sales__store_day order by all"
 ENDLESS = "select count(*) from range(100000000) a, range(100000000) b where (a.range + b.range) % 7 = 3"
 
 
-@pytest.fixture(scope="module")
-def home(released: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    copy = tmp_path_factory.mktemp("sql") / "home"
-    shutil.copytree(released.home, copy)
-    return load_settings(copy)
+class Clients(dict[str, httpx.Client]):
+    """A client of each user who is asked for."""
+
+    def __init__(self, as_user: As) -> None:
+        self._as_user = as_user
+
+    def __missing__(self, user: str) -> httpx.Client:
+        self[user] = self._as_user(user)
+        return self[user]
 
 
-@pytest.fixture(scope="module")
-def serving(home: Settings) -> Iterator[Serving]:
-    with Serving(home, "--no-collect", "--no-stream") as running:
-        yield running
+@pytest.fixture(scope="session")
+def clients(as_user: As) -> Clients:
+    return Clients(as_user)
 
 
-@pytest.fixture(scope="module")
-def tokens(home: Settings) -> dict[str, str]:
-    return {user: token_of(home, user) for user in USERS}
-
-
-@pytest.fixture(scope="module")
-def clients(serving: Serving, tokens: dict[str, str]) -> Iterator[dict[str, httpx.Client]]:
-    found = {user: serving.client(token) for user, token in tokens.items()}
-    yield found
-    for client in found.values():
-        client.close()
+@pytest.fixture(scope="session")
+def home(served: Serving) -> Settings:
+    return served.settings
 
 
 def ask(client: httpx.Client, sql: str, **more: Any) -> httpx.Response:
@@ -90,7 +83,7 @@ def _text(value: Any) -> str:
 
 
 @pytest.mark.parametrize("user", ["sales", "north_sales", "finance"])
-def test_every_format_holds_what_the_person_sees(home: Settings, clients: dict[str, httpx.Client], user: str) -> None:
+def test_every_format_holds_what_the_person_sees(home: Settings, clients: Clients, user: str) -> None:
     who = next(identity for identity in identities(home) if identity.name == user)
     expected = query(home, STORES, identity=who)
     assert len(expected.rows) == (2 if user == "north_sales" else 4)
@@ -104,7 +97,7 @@ def test_every_format_holds_what_the_person_sees(home: Settings, clients: dict[s
         assert as_text(rows_of(by_header)) == as_text(expected.rows)
 
 
-def test_what_a_person_may_not_see_is_in_no_format(clients: dict[str, httpx.Client]) -> None:
+def test_what_a_person_may_not_see_is_in_no_format(clients: Clients) -> None:
     for name in ("json", "csv", "arrow"):
         everything = ask(clients["north_sales"], "select * from warehouse.dim_store", format=name).content
         assert b"Shop N" in everything
@@ -118,7 +111,7 @@ def test_what_a_person_may_not_see_is_in_no_format(clients: dict[str, httpx.Clie
 
 
 def test_a_page_is_for_all_who_may_ask_and_an_export_for_who_may_export(
-    clients: dict[str, httpx.Client],
+    clients: Clients,
 ) -> None:
     rows = "select range from range(3000)"
     page = ask(clients["support"], rows)
@@ -133,7 +126,7 @@ def test_a_page_is_for_all_who_may_ask_and_an_export_for_who_may_export(
     assert ask(clients["admin"], "select 1").json()["error"]["code"] == "denied"
 
 
-def test_each_answer_is_one_record_that_says_how_it_left(home: Settings, clients: dict[str, httpx.Client]) -> None:
+def test_each_answer_is_one_record_that_says_how_it_left(home: Settings, clients: Clients) -> None:
     from shoplake.audit.reading import Wanted, find
 
     marked = "select 'Marked' m, store_id from sales.mart_sales__store_day"
@@ -154,7 +147,7 @@ def test_each_answer_is_one_record_that_says_how_it_left(home: Settings, clients
     assert found[0].tables == ["sales.mart_sales__store_day"]
 
 
-def test_parameters_by_place_and_by_name(clients: dict[str, httpx.Client]) -> None:
+def test_parameters_by_place_and_by_name(clients: Clients) -> None:
     sales = clients["sales"]
     by_place = ask(sales, "select ? + 1, ?, ?::date, ?::decimal(9,2)", params=[1, None, "2026-03-01", "1.10"]).json()
     assert by_place["rows"] == [[2, None, "2026-03-01", "1.10"]]
@@ -164,7 +157,7 @@ def test_parameters_by_place_and_by_name(clients: dict[str, httpx.Client]) -> No
 
 
 @pytest.mark.parametrize("name", list(FORMATS))
-def test_hostile_texts_leave_as_they_are(clients: dict[str, httpx.Client], name: str) -> None:
+def test_hostile_texts_leave_as_they_are(clients: Clients, name: str) -> None:
     texts = [text for text in HOSTILE if "\u0000" not in text]
     answer = ask(
         clients["sales"],
@@ -177,7 +170,7 @@ def test_hostile_texts_leave_as_they_are(clients: dict[str, httpx.Client], name:
     assert not any(text in str(answer.headers) for text in texts if len(text) > 3)
 
 
-def test_limits_of_rows_and_time(clients: dict[str, httpx.Client]) -> None:
+def test_limits_of_rows_and_time(clients: Clients) -> None:
     cut = ask(clients["sales"], "select range from range(10)", format="arrow", limit=3)
     assert cut.headers["shoplake-cut"] == "true"
     assert len(rows_of(cut)) == 3
@@ -204,9 +197,7 @@ def test_limits_of_rows_and_time(clients: dict[str, httpx.Client]) -> None:
         ({"sql": "select '" + "x" * 40_000 + "'", "format": "xlsx"}, 400, "input"),
     ],
 )
-def test_a_mistake_is_answered_in_the_one_shape(
-    clients: dict[str, httpx.Client], body: dict[str, Any], status: int, code: str
-) -> None:
+def test_a_mistake_is_answered_in_the_one_shape(clients: Clients, body: dict[str, Any], status: int, code: str) -> None:
     answer = clients["sales"].post("/v1/sql", json=body)
     assert answer.status_code == status
     assert answer.json().keys() == {"error"}
@@ -214,15 +205,15 @@ def test_a_mistake_is_answered_in_the_one_shape(
     assert answer.json()["error"]["message"]
 
 
-def test_what_is_no_text_and_who_is_nobody(serving: Serving, home: Settings, clients: dict[str, httpx.Client]) -> None:
+def test_what_is_no_text_and_who_is_nobody(served: Serving, home: Settings, clients: Clients) -> None:
     half = b'{"sql": "select \'\\ud800\'"}'
     odd = clients["sales"].post("/v1/sql", content=half, headers={"content-type": "application/json"})
     assert odd.status_code in {400, 422}
     assert (
         clients["sales"].post("/v1/sql", json={"sql": "select 1"}, headers={"accept": "image/png"}).status_code == 400
     )
-    assert ask(serving.anybody, "select 1").status_code == 401
-    with serving.client(token_of(home, "sales", ["kpi"])) as narrow:
+    assert ask(served.anybody, "select 1").status_code == 401
+    with served.client(token_of(home, "sales", ["kpi"])) as narrow:
         assert ask(narrow, "select 1").status_code == 403
 
 
@@ -243,11 +234,11 @@ def until(is_so: Callable[[], Any]) -> Any:
 
 
 def test_a_query_is_seen_and_stopped_by_its_owner_or_by_who_may(
-    serving: Serving, tokens: dict[str, str], clients: dict[str, httpx.Client]
+    served: Serving, home: Settings, clients: Clients
 ) -> None:
     for stopper in ("sales", "admin"):
         answers: list[httpx.Response] = []
-        with serving.client(tokens["sales"]) as another:
+        with served.client(token_of(home, "sales")) as another:
             waiting = threading.Thread(target=lambda c=another, a=answers: a.append(ask(c, ENDLESS)))
             waiting.start()
             (mine,) = until(lambda: running(clients["sales"]))
@@ -262,17 +253,15 @@ def test_a_query_is_seen_and_stopped_by_its_owner_or_by_who_may(
         until(lambda: not running(clients["sales"]))
 
 
-def test_a_caller_who_hangs_up_ends_the_query(
-    serving: Serving, tokens: dict[str, str], clients: dict[str, httpx.Client]
-) -> None:
-    with serving.client(tokens["sales"]) as another, pytest.raises(httpx.ReadTimeout):
+def test_a_caller_who_hangs_up_ends_the_query(served: Serving, home: Settings, clients: Clients) -> None:
+    with served.client(token_of(home, "sales")) as another, pytest.raises(httpx.ReadTimeout):
         another.post("/v1/sql", json={"sql": ENDLESS}, timeout=1)
     until(lambda: not running(clients["sales"]))
     assert ask(clients["sales"], "select 1").json()["rows"] == [[1]]
 
 
-def test_the_openapi_document_shows_how_to_ask(serving: Serving) -> None:
-    document = serving.anybody.get("/v1/openapi.json").json()
+def test_the_openapi_document_shows_how_to_ask(served: Serving) -> None:
+    document = served.anybody.get("/v1/openapi.json").json()
     asked = document["paths"]["/v1/sql"]["post"]
     assert asked["responses"]["200"]["content"].keys() == {one.media_type for one in FORMATS.values()}
     assert document["components"]["schemas"]["SqlQuestion"]["examples"]
