@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import time
@@ -60,6 +61,8 @@ class Worker:
         if not handles:
             raise Ended("it has ended")
         self._handle = handles[0]
+        if select.select([self._handle], [], [], 0)[0]:
+            raise Ended("it has ended since")
 
     def kill(self) -> None:
         """End the process at once, wherever it is."""

@@ -34,7 +34,8 @@ def new_engine() -> DuckDBPyConnection:
         ("max_temp_directory_size", "'0B'"),
         ("home_directory", "'/'"),
         ("timezone", "'UTC'"),
-        ("preserve_insertion_order", "true"),
+        ("python_enable_replacements", "false"),  # A table's name would be looked up among this program's variables.
+        ("python_scan_all_frames", "false"),
         ("autoinstall_known_extensions", "false"),
         ("autoload_known_extensions", "false"),
         ("allow_community_extensions", "false"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import struct
 
 from shoplake.access.sandbox.inside.system import syscall
@@ -38,3 +39,4 @@ def only_read_below(folder: int) -> None:
     below = ctypes.create_string_buffer(struct.pack("<Qi", READ_FILE, folder), 12)
     syscall(ADD_RULE, ctypes.c_int(handle), ctypes.c_int(PATH_BENEATH), ctypes.byref(below), ctypes.c_uint32(0))
     syscall(RESTRICT_SELF, ctypes.c_int(handle), ctypes.c_uint32(0))
+    os.close(handle)

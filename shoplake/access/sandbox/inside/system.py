@@ -44,18 +44,22 @@ def syscall(number: int, *arguments: object) -> int:
     return _checked(int(_LIBC.syscall(ctypes.c_long(number), *arguments)))
 
 
+def bound_capabilities() -> None:
+    """Give up the way to get any capability again, where this process may: before it becomes another user."""
+    for number in range(LAST_CAPABILITY + 1):
+        try:
+            prctl(PR_CAPBSET_DROP, number)
+        except OSError:
+            return  # The kernel has no more of them, or this process has no say in it.
+
+
 def drop_capabilities() -> None:
-    """Give up every capability, and the way to get one again.
+    """Give up every capability.
 
     Raises:
         OSError: the kernel refuses.
 
     """
-    for number in range(LAST_CAPABILITY + 1):
-        try:
-            prctl(PR_CAPBSET_DROP, number)
-        except OSError:
-            break  # The kernel has no more of them, or there is none left to drop with.
     head = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
     nothing = (ctypes.c_uint32 * 6)()
     syscall(CAPSET[os.uname().machine], ctypes.byref(head), ctypes.byref(nothing))

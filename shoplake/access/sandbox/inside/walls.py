@@ -16,6 +16,7 @@ from shoplake.access.sandbox.inside.system import (
     PR_SET_DUMPABLE,
     PR_SET_NO_NEW_PRIVS,
     PR_SET_PDEATHSIG,
+    bound_capabilities,
     drop_capabilities,
     prctl,
     unshare,
@@ -97,6 +98,7 @@ def _new_root() -> None:
 
 def _become(uid: int | None, gid: int | None) -> None:
     """Become another user, and have no rights beyond theirs."""
+    bound_capabilities()
     if uid is not None and gid is not None:
         os.setgroups([])
         os.setresgid(gid, gid, gid)
