@@ -91,14 +91,13 @@ class Entry(msgspec.Struct, omit_defaults=True):
 
     def show(self, rows: Sequence[Any]) -> None:
         """Note rows that go out: their number, their size, the persons in them."""
-        persons, size = set(self.persons), self.result_bytes or 0
-        for start in range(0, len(rows), CHUNK):
-            text = ENCODER.encode(rows[start : start + CHUNK])
-            size += len(text)
-            persons.update(found.decode() for found in set(PSEUDONYM.findall(text)))
-        self.rows = (self.rows or 0) + len(rows)
-        self.result_bytes = size
-        self._name(persons)
+        self.add(measured(rows))
+
+    def add(self, shown: Shown) -> None:
+        """Note rows that go out, measured before."""
+        self.rows = (self.rows or 0) + shown.rows
+        self.result_bytes = (self.result_bytes or 0) + shown.result_bytes
+        self._name(set(self.persons) | shown.persons)
 
     def show_table(self, table: pa.Table) -> None:
         """Note the rows of an Arrow table that goes out, as `show` does; whole, never row by row."""
@@ -132,6 +131,25 @@ def _pseudonyms_in(values: pa.Array) -> set[bytes]:
     """Give what looks like a pseudonym anywhere in the memory of an array, where its values lie one after the other."""
     found = {match for buffer in values.buffers() if buffer for match in set(UNBOUND.findall(buffer))}
     return found | (_pseudonyms_in(values.dictionary) if hasattr(values, "dictionary") else set())
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a record says of rows that go out."""
+
+    rows: int
+    result_bytes: int
+    persons: frozenset[str]
+
+
+def measured(rows: Sequence[Any]) -> Shown:
+    """Measure rows: their number, their size as JSON, the persons in them."""
+    persons, size = set[str](), 0
+    for start in range(0, len(rows), CHUNK):
+        text = ENCODER.encode(rows[start : start + CHUNK])
+        size += len(text)
+        persons.update(found.decode() for found in set(PSEUDONYM.findall(text)))
+    return Shown(len(rows), size, frozenset(persons))
 
 
 ENCODER = msgspec.json.Encoder(enc_hook=str)

@@ -16,6 +16,7 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 
 from shoplake.access.identity import Identity
 from shoplake.access.rights import Rights
+from shoplake.audit.recording import showing
 from shoplake.errors import AuthenticationFailed
 from shoplake.portal import csrf
 from shoplake.portal.service import Service
@@ -84,7 +85,14 @@ def using(console: str) -> Callable[..., Awaitable[Identity]]:
     async def user_of_console(who: SignedIn, request: Request) -> Identity:
         service: Service = request.app.state.service
         rights = Rights.of(service.settings, who.identity)
-        rights.require(rights.may_use(console), f"use {console}")
+        decision = rights.may_use(console)
+        if not decision.is_allowed:
+
+            def refuse() -> None:
+                with showing(service.settings, console, by="HTTP"):  # the refusal is on record, too
+                    rights.require(decision, f"use {console}")
+
+            await service.answer(who.identity, refuse)
         return who.identity
 
     user_of_console.console = console  # type: ignore[attr-defined]

@@ -123,6 +123,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ShoplakeError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _any)
 
 
 async def _ours(request: Request, error: Exception) -> Response:
@@ -150,6 +151,10 @@ async def _invalid(_request: Request, error: Exception) -> Response:
 async def _http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
     return refusal(error.status_code, headers=error.headers)
+
+
+async def _any(request: Request, error: Exception) -> Response:
+    return failed(error, _named(request))
 
 
 def _named(request: Request) -> str:
