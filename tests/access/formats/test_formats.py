@@ -220,13 +220,16 @@ def test_what_duckdb_has_and_python_has_not_leaves_in_every_format() -> None:
             """select 'infinity'::timestamp ends, '-infinity'::date began, interval '1 month 2 days 3.5 seconds' lasts,
             timestamp_ns '2026-01-01 00:00:00.123456789' fine, union_value(num := 1) one_of, 'a'::enum('a', 'b') kind,
             1::hugeint big, row(1, 'x') pair, uuid() id, '101'::bit bits, 1::bignum huge, null nil,
-            [[1], null] nested, time '12:00:01.5' noon, 'nan'::float missing, 1 twice, 2 twice from range(2)"""
+            [[1], null] nested, time '12:00:01.5' noon, 'nan'::float missing, 1 twice, 2 twice,
+            {'u': union_value(num := 1), 'l': [{'v': union_value(t := 'x')}]} deep, map(['k'], [interval 1 day]) of_days
+            from range(2)"""
         ).to_arrow_table()
     said = json.loads(written("json", table))
     row = dict(zip(table.column_names, said["rows"][0], strict=True))
     assert (row["ends"], row["began"], row["lasts"]) == ("infinity", "-infinity", "P1M2DT3.5S")
     assert (row["fine"], row["noon"]) == ("2026-01-01T00:00:00.123456789Z", "12:00:01.500000")
     assert (row["one_of"], row["kind"], row["big"], row["missing"], row["nested"]) == (1, "a", 1, "NaN", [[1], None])
+    assert (row["deep"], row["of_days"]) == ({"u": 1, "l": [{"v": "x"}]}, [["k", "P1D"]])
     read = pq.read_table(io.BytesIO(written("parquet", table)))
     assert read.column("lasts")[0].as_py() == "P1M2DT3.5S"
     assert written("csv", table).count(b"\r\n") == 3
