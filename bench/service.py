@@ -46,7 +46,7 @@ def main() -> int:
         tokens = _tokens(settings)
         with running_service(home) as (url, pid):
             is_met = _measure(settings, url, pid, tokens, given.requests)
-            return 0 if measure_sql(settings, url, pid, tokens["sales"], given.requests) and is_met else 1
+            return 0 if measure_sql(settings, url, pid, list(tokens.values()), given.requests) and is_met else 1
 
 
 def _measure(settings: Settings, url: str, pid: int, tokens: dict[str, str], requests: int) -> bool:

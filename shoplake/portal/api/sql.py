@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/v1/sql", tags=["SQL"])
 WHOLE_BYTES = 1 << 18
 """An answer of fewer bytes goes out in one piece."""
+CANCEL_SECONDS = 0.2
 Parameter = bool | int | float | str | None
 Name = Annotated[str, Field(min_length=1, max_length=60)]
 EXAMPLE: dict[str, Any] = {
@@ -177,14 +178,15 @@ def _headers(answer: Answer, form: Format, about: About) -> dict[str, str]:
     return headers
 
 
-async def _unless_gone(answering: asyncio.Future[Response], receive: Receive, cancel: Any) -> Response:  # noqa: ANN401
+async def _unless_gone(answering: asyncio.Future[Response], receive: Receive, cancel: Callable[[], bool]) -> Response:
     """Wait for an answer; where the client hangs up first, cancel the query, whose failure is then nobody's to see."""
     gone = asyncio.ensure_future(_gone(receive))
+    both: set[asyncio.Future[Any]] = {answering, gone}
     try:
-        both: set[asyncio.Future[Any]] = {answering, gone}
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        if not answering.done():
+        while not answering.done():  # as long as it waits for a thread there is nothing to cancel yet
             cancel()
+            await asyncio.wait({answering}, timeout=CANCEL_SECONDS)
         return await answering
     finally:
         gone.cancel()
