@@ -30,7 +30,7 @@ def measure_sql(settings: Settings, url: str, pid: int, tokens: Sequence[str], r
         settings: the home.
         url: of the running service.
         pid: its process.
-        tokens: of people of several roles, who ask in turn; they may export.
+        tokens: of people of several roles, who ask in turn; the first may export.
         requests: how many of each measurement.
 
     """

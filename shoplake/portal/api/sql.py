@@ -23,6 +23,8 @@ from shoplake.portal.refusals import documented
 from shoplake.portal.service import Service
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import Receive
 
 router = APIRouter(prefix="/v1/sql", tags=["SQL"])
