@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -28,6 +29,8 @@ MOST_ROWS, MOST_COLUMNS, MOST_CHARACTERS = 1_048_576, 16_384, 32_767
 MOST_CELLS = 4_000_000
 """About a gigabyte of memory, for the time that it is made."""
 REFUSED = 2
+AT_ONCE = BoundedSemaphore(2)
+"""So many workbooks are made at once; others wait."""
 EXACT_DIGITS = 15
 EPOCH_DAY = 25_569
 """1970-01-01 as spreadsheets count days."""
@@ -51,7 +54,8 @@ def write(table: pa.Table, about: About) -> Iterator[bytes]:
     with pa.ipc.new_stream(stream, table.schema) as sink:
         sink.write_table(table)
     command = [sys.executable, "-m", __name__, about.release, about.query_id]
-    made = subprocess.run(command, input=memoryview(stream.getvalue()), stdout=subprocess.PIPE, check=False)  # noqa: S603
+    with AT_ONCE:
+        made = subprocess.run(command, input=stream.getvalue(), stdout=subprocess.PIPE, check=False)  # noqa: S603
     if made.returncode == REFUSED:
         said = msgspec.json.decode(made.stdout)
         raise InputError(said["message"], hint=said["hint"])
