@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,9 @@ from shoplake.home import HomePaths
 from shoplake.keys.keyring import Keyring
 from shoplake.keys.providers import provider
 from shoplake.pipeline import releases
-from shoplake.settings import Settings
+from shoplake.settings import Settings, load_settings
 from tests.access.sandbox.conftest import ENVIRONMENT
-from tests.access.sandbox.corpus import OUT, Corpus, Targets
+from tests.access.sandbox.corpus import OUT, Catalogue, Corpus, Targets
 from tests.access.test_matrix import USERS, canaries, person
 
 SAMPLE, ALL = 30, 10_000
@@ -67,7 +67,7 @@ class Attacker:
         paths = [str(home), str(home / "keys" / "keyring.json"), str(home / "keys" / "kek.key"), str(home / "store")]
         paths += [str(root / file) for file in random.Random(self.user).sample(foreign, 4)]
         targets = Targets((self.tables or ["warehouse.dim_date"])[0], hidden or ["other.table"], paths)
-        return Corpus(self.rows, targets, seed=USERS.index(self.user))
+        return Corpus(catalogue_of(self.box), targets, seed=USERS.index(self.user))
 
     @cached_property
     def control(self) -> str:
@@ -90,7 +90,9 @@ class Attacker:
     def secrets(self) -> list[str]:
         """Give all that must not be seen: values of others, keys, paths, the environment, each in several forms."""
         own = "\n".join(str(self.rows(f"select * from {table}")) for table in self.tables)
-        of_others = {value for value in canaries(self.settings, self.user) if len(value) > 5 and value not in own}  # noqa: PLR2004
+        of_others = {
+            value for value in hidden_from(self.settings.home, self.user) if len(value) > 5 and value not in own
+        }  # noqa: PLR2004
         ring = Keyring.open(self.settings)
         keys = [ring.get(name, version).secret for name in ring.names() for version in ring.versions(name)]
         keys += provider(self.settings).candidates()
@@ -105,6 +107,17 @@ class Attacker:
 
     def leaks(self, sql: str, words: str) -> list[str]:
         return [secret for secret in self.secrets if secret in words and secret not in sql]
+
+
+@cache
+def catalogue_of(box: Sandbox) -> Catalogue:
+    asker = Identity("data_engineer", "data_engineer")
+    return Catalogue.of(lambda sql: box.answer(asker, Question(sql)).table.to_pylist())
+
+
+@cache
+def hidden_from(home: Path, user: str) -> list[str]:
+    return canaries(load_settings(home), user)
 
 
 def words_of(column: pa.ChunkedArray) -> str:
@@ -165,9 +178,7 @@ def attack(
 @pytest.mark.parametrize("user", USERS)
 def test_a_sample_of_hostile_statements_shows_and_changes_nothing(asking: Settings, box: Sandbox, user: str) -> None:
     attacker = Attacker(asking, box, user)
-    statements = attacker.corpus.statements()
-    assert len(statements) >= ALL
-    outcomes = attack(attacker, random.Random(user).sample(statements, SAMPLE), threads=2)
+    outcomes = attack(attacker, attacker.corpus.statements(SAMPLE), threads=2)
     assert outcomes["answered"] < SAMPLE
     assert outcomes["worker_lost"] <= 1
 
@@ -195,8 +206,7 @@ def test_all_hostile_statements_of_every_role(asking: Settings, box: Sandbox, re
     lines, total = [], 0
     for user in USERS:
         attacker = Attacker(asking, box, user)
-        statements = random.Random(user).sample(attacker.corpus.statements(), ALL)
-        outcomes = attack(attacker, statements, threads=4, seconds=0.5)
+        outcomes = attack(attacker, attacker.corpus.statements(ALL), threads=4, seconds=0.5)
         outcomes += attack(attacker, attacker.corpus.bombs(), threads=2, seconds=1)
         total += outcomes.total()
         told = ", ".join(f"{count:,} {name}" for name, count in sorted(outcomes.items()))

@@ -248,7 +248,9 @@ def test_the_pool_mends_itself(asking: Settings) -> None:
         os.kill(session, signal.SIGKILL)
         until(lambda: session not in processes_of(os.getpid()))
         assert box.answer(SALES, Question(STORE_DAYS)).table.num_rows > 0
+        others = processes_of(server)
         os.kill(server, signal.SIGKILL)
+        until(lambda: not [number for number in others if Path(f"/proc/{number}").exists()])
         assert box.answer(SALES, Question(STORE_DAYS)).table.num_rows > 0
         assert box._pool.server_pid != server
         (left,) = box._pool._sessions.values()

@@ -90,7 +90,8 @@ def lock(con: DuckDBPyConnection, threads: int, database: str | None) -> None:
         duckdb.Error: there is no such database.
 
     """
-    con.execute(f"set threads = {threads}")
+    if threads > 1:  # It has one, and making more costs.
+        con.execute(f"set threads = {threads}")
     if database is not None:
         con.execute(f"set schema = {text(database)}")
     con.execute("set lock_configuration = true")

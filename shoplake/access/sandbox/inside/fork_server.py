@@ -63,6 +63,7 @@ def _ready() -> DuckDBPyConnection:
     worker.rehearse(con)
     gc.collect()
     gc.freeze()
+    gc.disable()  # Processes that end soon leave nothing behind; looking for it would copy every page.
     return con
 
 
