@@ -2,30 +2,24 @@
 
 A running `shoplake serve` over the demo is asked by HTTPS, by one client and by eight: for ``/healthz``, which shows
 what TLS and HTTP cost alone, for the KPIs of all teams again and again, as pages ask for them, and for KPIs over days
-that nobody has asked for before.
+that nobody has asked for before. `bench.sql` asks it in SQL.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime as dt
-import http.client
 import os
-import ssl
-import statistics
 import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from bench.https import Asked, Found, ask
 from bench.machine import describe
-from bench.measure import cpu_seconds
+from bench.sql import measure_sql
 from shoplake.access.administration import add_token, add_user
 from shoplake.access.kpi import load_kpis
 from shoplake.access.kpi_window import Clock
@@ -36,37 +30,6 @@ from shoplake.settings import Settings, load_settings
 
 KPI_MILLISECONDS = 50.0
 CLIENTS = (1, 8)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """An address and the token to ask it with."""
-
-    path: str
-    token: str = ""
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a measurement found."""
-
-    milliseconds: list[float]
-    seconds: float
-    processor_seconds: float
-    failures: int
-
-    def words(self) -> str:
-        """Say it in a line."""
-        number = len(self.milliseconds)
-        return (
-            f"p50 {statistics.median(self.milliseconds):.1f} ms, p95 {self.p95:.1f} ms, {number / self.seconds:,.0f} a "
-            f"second, {self.processor_seconds / number * 1000:.2f} ms of processor each; failures {self.failures}"
-        )
-
-    @property
-    def p95(self) -> float:
-        """Give the milliseconds below which 95 of 100 are."""
-        return sorted(self.milliseconds)[int(0.95 * (len(self.milliseconds) - 1))]
 
 
 def main() -> int:
@@ -82,7 +45,8 @@ def main() -> int:
         settings = load_settings(home)
         tokens = _tokens(settings)
         with running_service(home) as (url, pid):
-            return 0 if _measure(settings, url, pid, tokens, given.requests) else 1
+            is_met = _measure(settings, url, pid, tokens, given.requests)
+            return 0 if measure_sql(settings, url, pid, list(tokens.values()), given.requests) and is_met else 1
 
 
 def _measure(settings: Settings, url: str, pid: int, tokens: dict[str, str], requests: int) -> bool:
@@ -109,39 +73,6 @@ def _first(settings: Settings, tokens: dict[str, str]) -> list[Asked]:
         last = Clock(manifest).window(kpi.sources, None, None).last - number * dt.timedelta(days=1)
         asked.append(Asked(f"/v1/kpis/{kpi.name}?from={last - dt.timedelta(days=6)}&to={last}", tokens[kpi.team]))
     return asked
-
-
-def ask(settings: Settings, url: str, pid: int, asked: Sequence[Asked], clients: int, requests: int) -> Found:
-    """Ask one after the other, in turn; each client on a connection of its own."""
-    took, failures, lock = list[float](), list[int](), threading.Lock()
-
-    def client(number: int) -> None:
-        con = _connection(settings, url)
-        for turn in range(number, requests, clients):
-            one = asked[turn % len(asked)]
-            headers = {"authorization": f"Bearer {one.token}"} if one.token else {}
-            started = time.perf_counter()
-            con.request("GET", one.path, headers=headers)
-            answer = con.getresponse()
-            answer.read()
-            with lock:
-                took.append((time.perf_counter() - started) * 1000)
-                failures.extend([answer.status] if answer.status != http.client.OK else [])
-        con.close()
-
-    threads = [threading.Thread(target=client, args=[number]) for number in range(clients)]
-    before, started = cpu_seconds(pid), time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return Found(took, time.perf_counter() - started, cpu_seconds(pid) - before, len(failures))
-
-
-def _connection(settings: Settings, url: str) -> http.client.HTTPSConnection:
-    place = urlsplit(url)
-    trusted = ssl.create_default_context(cafile=str(settings.home / "tls" / "ca.pem"))
-    return http.client.HTTPSConnection(str(place.hostname), place.port, context=trusted, timeout=120)
 
 
 def _demo(work: Path) -> Path:

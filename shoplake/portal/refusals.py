@@ -25,14 +25,18 @@ log = logging.getLogger("shoplake.portal")
 STATUS: dict[type[ShoplakeError], int] = {
     errors.InputError: 400,
     errors.QueryError: 400,
+    errors.QueryTimeout: 400,
     errors.AuthenticationFailed: 401,
     errors.AccessDenied: 403,
     errors.ForeignRequestError: 403,
     errors.NotFoundError: 404,
+    errors.QueryCancelled: 409,
     errors.ThrottledError: 429,
     errors.UnreachableError: 502,
     errors.BusyError: 503,
     errors.LockedError: 503,
+    errors.TooManyQueries: 503,
+    errors.WorkerLost: 503,
     errors.AuditLogError: 503,
 }
 """Status by class, the nearest one counts; what is not here is the service's own failure: 500."""
@@ -80,6 +84,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 TEXTS = {
     403: "The policy does not allow it, or the CSRF token is missing.",
+    409: "Somebody stopped the query.",
     429: "Too many failed attempts; Retry-After says how many seconds to wait.",
     502: "Another server that is needed does not answer.",
 }
