@@ -131,3 +131,33 @@ class AuthenticationFailed(ShoplakeError):  # noqa: N818 - as AccessDenied
 
     code = "authentication"
     exit_code = 1
+
+
+class ThrottledError(AuthenticationFailed):
+    """There were too many failed attempts to sign in."""
+
+    code = "throttled"
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: int = 1) -> None:
+        """Say that the next attempt may be made in ``retry_after`` seconds."""
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class ForeignRequestError(ShoplakeError):
+    """A browser sent a request that the service's own pages did not make."""
+
+    code = "csrf"
+    exit_code = 1
+
+
+class BusyError(ShoplakeError):
+    """Too much is asked at once."""
+
+    code = "busy"
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: int = 1) -> None:
+        """Say that the same may be asked again in ``retry_after`` seconds."""
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after

@@ -79,6 +79,18 @@ class Settings(BaseSettings):
         30, description="Days for which that certificate holds; it is renewed when a third of them is left."
     )
 
+    service_hosts: tuple[str, ...] = Field(
+        (), description="Names by which the service may be asked, beside the loopback's, `tls_names` and `--host`."
+    )
+    service_body_limit_bytes: Annotated[int, Field(gt=0)] = Field(
+        1_000_000, description="Largest request body that the service takes, beside those of the collector's paths."
+    )
+    service_answers: Annotated[int, Field(gt=0)] = Field(
+        4, description="KPIs that the service answers at once; more wait, and past 64 it answers 503."
+    )
+    service_stream_seconds: Annotated[float, Field(gt=0)] = Field(
+        20, description="Seconds between two rounds of the stream that `shoplake serve` runs."
+    )
     session_hours: Annotated[float, Field(gt=0)] = Field(12, description="Hours after which a login has to be renewed.")
     token_days: Annotated[int, Field(gt=0)] = Field(
         90, description="Most days for which a personal access token can be good."

@@ -7,7 +7,7 @@ from typing import Any
 
 import uvicorn
 
-from shoplake.collector.serve import server_config
+from shoplake.collector.listening import server_config
 
 
 async def answer(scope: dict[str, Any], receive: Any, send: Any) -> None:  # noqa: ANN401 - as ASGI says

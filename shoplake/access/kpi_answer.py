@@ -104,6 +104,27 @@ class KpiAnswer:
             "rows": [{name: _plain(value) for name, value in row.items()} for row in self.rows],
         }
 
+    def overview(self) -> dict[str, Any]:
+        """Give the total as one flat row, under the KPI's team and name."""
+        return {"team": self.team, "kpi": self.kpi, **self._flat_total()}
+
+    def flat_rows(self) -> list[dict[str, Any]]:
+        """Give the rows (the total when there are none) with their parts as columns."""
+        if not self.rows:
+            return [self._flat_total() | self.total.parts]
+        return [{k: v for k, v in row.items() if k != "parts"} | row["parts"] for row in self.rows]
+
+    def _flat_total(self) -> dict[str, Any]:
+        return {
+            "from": self.window.first,
+            "to": self.window.last,
+            "definition": self.definition,
+            "unit": self.unit,
+            "value": self.total.value,
+            "previous": self.total.previous,
+            "reason": self.total.reason,
+        }
+
 
 def _ends(window: Window) -> dict[str, str]:
     return {"from": window.first.isoformat(), "to": window.last.isoformat()}

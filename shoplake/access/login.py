@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoplake.access.identity import Identity
 from shoplake.audit.recording import changing
-from shoplake.errors import AccessDenied, AuthenticationFailed, InputError
+from shoplake.errors import AccessDenied, AuthenticationFailed, InputError, ThrottledError
 
 if TYPE_CHECKING:
     from shoplake.keys.keyring import Keyring
@@ -62,7 +62,8 @@ class Logins:
             replaces: token of the session that the browser had until now; it ends.
 
         Raises:
-            AuthenticationFailed: not this user's password and code, or too many attempts.
+            AuthenticationFailed: not this user's password and code.
+            ThrottledError: there were too many attempts.
 
         """
         with changing(self._settings, "sign in", user=name[:LONGEST_NAME], address=address or None):
@@ -75,8 +76,9 @@ class Logins:
             subjects[of_address] = FREE_FAILURES_OF_ADDRESS
         wait = self.sign_ins.begin_attempt(subjects, LONGEST_WAIT)
         if wait:
-            raise AuthenticationFailed(
-                "There were too many failed attempts.", hint=f"Try again in {int(wait) + 1} seconds."
+            seconds = int(wait) + 1
+            raise ThrottledError(
+                "There were too many failed attempts.", hint=f"Try again in {seconds} seconds.", retry_after=seconds
             )
         user = self._proven(name, password, code)
         if user is None:
@@ -89,6 +91,16 @@ class Logins:
         lasts = dt.timedelta(hours=self._settings.session_hours)
         token, ends = self.sign_ins.add_session(user.name, lasts=lasts, replaces=replaces)
         return Session(identity_of(user), ends, token)
+
+    def sign_out(self, token: str) -> None:
+        """End a session.
+
+        Raises:
+            AuthenticationFailed: it has ended, or never was.
+
+        """
+        with changing(self._settings, "sign out", user=self.of_session(token).name):
+            self.sign_ins.end_session(token)
 
     def of_session(self, token: str) -> Identity:
         """Give the person of a session, with the role of this moment.

@@ -30,7 +30,9 @@ PIPELINE = (
     "releases",
     "status",
 )
-CONSOLES = frozenset([*PIPELINE, "kpi", "kpis", "sql", "keys", "users", "tokens", "access", "audit", "privacy"])
+CONSOLES = frozenset(
+    [*PIPELINE, "serve", "kpi", "kpis", "sql", "keys", "users", "tokens", "access", "audit", "privacy"]
+)
 """What can be used: commands, and the pages and endpoints of the same name."""
 EXPORTS = frozenset(["kpi", "sql", "lake", "quarantine", "audit"])
 """What rows can be taken out of."""

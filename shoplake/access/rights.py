@@ -220,7 +220,8 @@ class Rights:
 
         """
         if not decision.is_allowed:
+            line = f"{self.policy.file.name}:{decision.line}"
             raise AccessDenied(
                 f"{self.identity.name} ({self.role.name}) may not {what}: {decision.reason}.",
-                hint=f"See {self.policy.file}:{decision.line}, and `shoplake access explain {self.identity.name}`.",
+                hint=f"See {line}, and `shoplake access explain {self.identity.name}`.",
             )

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from shoplake.access.login import Logins, Session
 from shoplake.access.policy import load_policy
+from shoplake.audit.recording import changing
 from shoplake.errors import AuthenticationFailed, LockedError, SettingsError, UnreachableError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class SingleSignOn:
             )
         return Begun(address, redirect_uri, state, nonce, verifier)
 
-    def finish(self, begun: Begun, came_back: str, *, replaces: str = "") -> Session:
+    def finish(self, begun: Begun, came_back: str, *, address: str = "", replaces: str = "") -> Session:
         """Begin a session for the person who comes back from the provider.
 
         The person becomes a user at the first login. Role and limits are the provider's at each one.
@@ -80,6 +81,7 @@ class SingleSignOn:
         Args:
             begun: what the same browser kept.
             came_back: the whole address that it came back to.
+            address: where the request comes from, for the record.
             replaces: token of the session that it had until now.
 
         Raises:
@@ -88,6 +90,12 @@ class SingleSignOn:
             UnreachableError: the provider does not answer.
 
         """
+        with changing(self._settings, "sign in", by="single sign-on", address=address or None) as entry:
+            session = self._finish(begun, came_back, replaces)
+            entry.detail["user"] = session.identity.name
+        return session
+
+    def _finish(self, begun: Begun, came_back: str, replaces: str) -> Session:
         from shoplake.access.releasing import apply
 
         state = parse_qs(urlsplit(came_back).query).get("state", [""])[0]

@@ -45,6 +45,7 @@ def kpi(
       shoplake kpi total_sales --from 2026-01-01 --to 2026-01-31 --by store --where category=Drinks
     """
     from shoplake.access.kpi import answer
+    from shoplake.access.kpi_asking import filters
     from shoplake.cli.asking import asking
     from shoplake.settings import load_settings
 
@@ -55,7 +56,7 @@ def kpi(
         from_=from_,
         to=to,
         by=by,
-        where=_filters(where),
+        where=filters(where),
         definition=definition,
         release=release,
         identity=asking(settings, user, "kpi", style),
@@ -63,7 +64,7 @@ def kpi(
     if style == "json":
         print_json(found.as_dict())
     elif style == "csv":
-        print_rows(_flat_rows(found), style)
+        print_rows(found.flat_rows(), style)
     else:
         _print_answer(found, settings.currency)
 
@@ -102,28 +103,10 @@ def kpis(
     if style == "json":
         print_json([{k: v for k, v in found.as_dict().items() if k != "rows"} for found in answers])
     elif style == "csv":
-        print_rows([{"team": found.team, "kpi": found.kpi, **_flat_total(found)} for found in answers], style)
+        print_rows([found.overview() for found in answers], style)
     else:
         for name, group in groupby(answers, key=lambda found: found.team):
             print_rows([_overview(found, settings.currency) for found in group], style, title=name.capitalize())
-
-
-def _filters(pairs: tuple[str, ...]) -> dict[str, list[str]]:
-    """Read ``DIMENSION=VALUE`` pairs; several values of one dimension are alternatives.
-
-    Raises:
-        InputError: a pair has no ``=``.
-
-    """
-    from shoplake.errors import InputError
-
-    filters: dict[str, list[str]] = {}
-    for pair in pairs:
-        name, is_pair, value = pair.partition("=")
-        if not is_pair:
-            raise InputError(f"--where {pair!r} has no '='.", hint="Write it as region=North.")
-        filters.setdefault(name.strip(), []).append(value)
-    return filters
 
 
 def _overview(found: KpiAnswer, currency: str) -> dict[str, Any]:
@@ -199,23 +182,3 @@ def _print_origin(found: KpiAnswer) -> None:
         f"{seen.rows_quarantined:,} rows quarantined.\n"
         f"Release {found.release}; definition {found.definition}, version {found.definition_version}."
     )
-
-
-def _flat_total(found: KpiAnswer) -> dict[str, Any]:
-    total = found.total
-    return {
-        "from": found.window.first,
-        "to": found.window.last,
-        "definition": found.definition,
-        "unit": found.unit,
-        "value": total.value,
-        "previous": total.previous,
-        "reason": total.reason,
-    }
-
-
-def _flat_rows(found: KpiAnswer) -> list[dict[str, Any]]:
-    """Give the rows (the total when there are none) with their parts as columns."""
-    if not found.rows:
-        return [_flat_total(found) | found.total.parts]
-    return [{k: v for k, v in row.items() if k != "parts"} | row["parts"] for row in found.rows]

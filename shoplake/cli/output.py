@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import datetime as dt
 import decimal
-import io
-import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import click
+
+from shoplake.access.rendering import csv_text, json_text, plain
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,24 +33,9 @@ def as_option(command: F) -> F:
     )
 
 
-def plain(value: object) -> Any:  # noqa: ANN401 - whatever JSON can hold
-    """Give the JSON form of a value; money stays exact to its last digit."""
-    if isinstance(value, decimal.Decimal):
-        return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
-    if isinstance(value, dt.datetime):
-        return value.isoformat() + ("" if value.tzinfo else "Z")
-    if isinstance(value, dt.date | dt.time):
-        return value.isoformat()
-    if isinstance(value, dt.timedelta):
-        return value.total_seconds()
-    if isinstance(value, bytes):
-        return value.hex()
-    return str(value)
-
-
 def print_json(value: object) -> None:
     """Print one JSON document."""
-    click.echo(json.dumps(value, default=plain, indent=None if not sys.stdout.isatty() else 2, allow_nan=False))
+    click.echo(json_text(value, indent=None if not sys.stdout.isatty() else 2))
 
 
 def print_rows(
@@ -69,11 +52,7 @@ def print_rows(
     if style == "json":
         print_json([{name: row.get(name) for name in names} for row in rows])
     elif style == "csv":
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows([_cell(row.get(name), empty="") for name in names] for row in rows)
-        click.echo(buffer.getvalue(), nl=False)
+        click.echo(csv_text(rows, names), nl=False)
     elif not rows:
         click.echo(empty)
     else:
@@ -95,17 +74,17 @@ def _print_table(rows: Sequence[Mapping[str, Any]], names: Sequence[str], title:
     Console(width=width, highlight=False, markup=False).print(table)
 
 
-def _cell(value: object, empty: str = "-") -> str:
+def _cell(value: object) -> str:
     if value is None:
-        return empty
+        return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float | decimal.Decimal):
-        return _number(value) if empty else str(value)
+        return _number(value)
     if isinstance(value, dict):
         value = [f"{k}: {v}" for k, v in value.items()]
     if isinstance(value, list | tuple):
-        return ", ".join(str(v) for v in value) or empty
+        return ", ".join(str(v) for v in value) or "-"
     return str(value if isinstance(value, str) else plain(value))
 
 

@@ -67,7 +67,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "keys status": (),
     "keys rotate": (),
 }
-RUNS_UNTIL_STOPPED = {"collect"}
+RUNS_UNTIL_STOPPED = {"collect", "serve"}
 MADE_OF_OTHERS = {"demo"}
 """Calls `init`, `land`, `run` and `kpis`, whose records these are."""
 

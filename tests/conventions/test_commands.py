@@ -12,7 +12,7 @@ import pytest
 
 from shoplake.cli.main import COMMANDS, HELP, shoplake
 
-PRINTS_NO_DATA = {"init", "demo", "collect"}
+PRINTS_NO_DATA = {"init", "demo", "collect", "serve"}
 HEAVY = ("duckdb", "dbt", "sqlalchemy", "pyarrow", "pydantic", "numpy", "cryptography")
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 
