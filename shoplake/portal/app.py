@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from shoplake import __version__
 from shoplake.portal.api import health, kpis, sessions, sign_on
+from shoplake.portal.pages.router import add_pages
 from shoplake.portal.refusals import add_handlers
 from shoplake.portal.service import Service
 
@@ -68,4 +69,5 @@ def make_app(settings: Settings, service: Service | None = None, collector: Host
     add_handlers(app)
     for router in ROUTERS:
         app.include_router(router)
+    add_pages(app)
     return app

@@ -115,7 +115,7 @@ async def sign_out(visitor: AVisitor) -> Response:
 
 
 @router.post("/preferences")
-async def preferences(request: Request, visitor: AVisitor) -> Response:
+async def preferences(request: Request, _visitor: AVisitor) -> Response:
     """Keep the language and the appearance that a browser has chosen."""
     given = await form_of(request)
     answer = RedirectResponse(own_path(given.get("next", "")) or "/", 303)
@@ -131,9 +131,9 @@ async def preferences(request: Request, visitor: AVisitor) -> Response:
 
 
 @router.get("/profile")
-async def profile(request: Request, visitor: AVisitor) -> Response:
+async def profile(visitor: AVisitor) -> Response:
     """Show what a person can change of their own."""
-    return await _profile(request, visitor)
+    return await _profile(visitor)
 
 
 @router.post("/profile/password")
@@ -196,9 +196,9 @@ async def make_token(request: Request, visitor: AVisitor) -> Response:
     try:
         token = await visitor.run(make)
     except ShoplakeError as error:
-        return await _profile(request, visitor, problem=error)
+        return await _profile(visitor, problem=error)
     words = "This is the token. It is shown this once."
-    return await _profile(request, visitor, secret={"secret": token}, secret_words=words)
+    return await _profile(visitor, secret={"secret": token}, secret_words=words)
 
 
 @router.post("/profile/tokens/revoke")
@@ -239,15 +239,14 @@ async def _changed(
         with acting_as(Actor(identity.name, identity.role)):
             session = await service.signing_in.run(lambda: change(service.logins.now()))
     except ShoplakeError as error:
-        return await _profile(request, visitor, problem=error)
+        return await _profile(visitor, problem=error)
     renewed = Visitor(identity, service, visitor.language, visitor.theme, session.token)
-    answer = await _profile(request, renewed, done=done, secret=secret, secret_words=secret_words)
+    answer = await _profile(renewed, done=done, secret=secret, secret_words=secret_words)
     keep_session(answer, session.token, int(service.settings.session_hours * 3600))
     return answer
 
 
 async def _profile(
-    request: Request,
     visitor: Visitor,
     *,
     problem: ShoplakeError | None = None,

@@ -34,6 +34,10 @@ class Panel:
     parts: tuple[str, ...] = ()
     """Parts beside the figure, or the rows of a panel of parts."""
     is_wide: bool = False
+    order_by: str = ""
+    """Part that puts the largest groups first, where the figure alone would put chance first."""
+    direction: Literal["", "up", "down", "none"] = ""
+    """Where a definition wants to go that the KPI's own direction is not about."""
 
     @property
     def panel_id(self) -> str:
@@ -62,8 +66,8 @@ BOARDS: dict[str, tuple[Panel, ...]] = {
             parts=("sessions", "sessions-bounces", "sessions-bounces_ga4"),
         ),
         Panel("session_duration", "Session duration by day", "day", "line"),
-        Panel("bounce_rate", "Bounce rate by page", "page"),
-        Panel("session_duration", "Session duration by page", "page"),
+        Panel("bounce_rate", "Bounce rate of the most visited pages", "page", parts=("sessions",), order_by="sessions"),
+        Panel("session_duration", "Session duration by first page", "page", parts=("sessions",), order_by="sessions"),
         Panel("bounce_rate", "Bounce rate by device", "device", parts=("sessions",)),
         Panel("session_duration", "Session duration by device", "device", parts=("sessions",)),
         Panel(
@@ -101,7 +105,9 @@ BOARDS: dict[str, tuple[Panel, ...]] = {
     "finance": (
         Panel("revenue", "Net revenue by day", "day", "line", is_wide=True),
         Panel("revenue", "Margin rate by category", "category", "bars", "gross_margin_rate"),
-        Panel("revenue", "Discount rate by store", "store", "bars", "discount_rate", parts=("discount",)),
+        Panel(
+            "revenue", "Discount rate by store", "store", "bars", "discount_rate", parts=("discount",), direction="down"
+        ),
         Panel(
             "revenue",
             "From gross to margin, by category",

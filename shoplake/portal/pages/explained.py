@@ -38,7 +38,7 @@ class Input:
     reaches: str
     is_late: bool
     quarantined: int
-    """Rows of the window's days that are held back, and could change the figure."""
+    """Rows that are held back, and could change the figure."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,6 @@ def explained(viewer: Viewer, kpi: Kpi, filters: Filters, definition: str) -> Ex
     answer = viewer.answer(kpi, filters, definition=definition)
     figures, text, total = viewer.figures, viewer.language.text, answer.total
     chosen = kpi.definitions[answer.definition]
-    days = {day.isoformat() for day in answer.window.dates()}
     return Explanation(
         kpi=kpi,
         answer=answer,
@@ -116,7 +115,7 @@ def explained(viewer: Viewer, kpi: Kpi, filters: Filters, definition: str) -> Ex
         denominator=_named(viewer, chosen.denominator, total.denominator),
         parts=tuple((text(humanised(name)), _part(viewer, name, total.parts.get(name))) for name in kpi.parts),
         alternatives=tuple(_alternatives(viewer, kpi, answer)),
-        inputs=tuple(_inputs(viewer, kpi, days)),
+        inputs=tuple(_inputs(viewer, kpi)),
         tables=tuple(_tables(viewer, kpi)),
         reaches=figures.moment(answer.watermark),
         dimensions=tuple(name for name in kpi.dimensions if viewer.may_go_by(kpi, name) and name != "customer"),
@@ -149,7 +148,7 @@ def _alternatives(viewer: Viewer, kpi: Kpi, answer: KpiAnswer) -> list[Alternati
     ]
 
 
-def _inputs(viewer: Viewer, kpi: Kpi, days: set[str]) -> list[Input]:
+def _inputs(viewer: Viewer, kpi: Kpi) -> list[Input]:
     from shoplake.contracts import load_contracts
 
     contracts, manifest, late = load_contracts(viewer.settings), viewer.manifest, viewer.late_sources(kpi)
@@ -159,7 +158,7 @@ def _inputs(viewer: Viewer, kpi: Kpi, days: set[str]) -> list[Input]:
             owner=contracts[source].owner,
             reaches=viewer.figures.moment(manifest.watermarks.get(source)),
             is_late=source in late,
-            quarantined=sum(rows for day, rows in manifest.quarantined.get(source, {}).items() if day in days),
+            quarantined=sum(manifest.quarantined.get(source, {}).values()),
         )
         for source in kpi.sources
     ]

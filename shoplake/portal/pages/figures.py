@@ -6,6 +6,7 @@ import datetime as dt
 import math
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime, format_interval
@@ -76,9 +77,7 @@ class Figures:
     def duration(self, seconds: float) -> str:
         """Give seconds by their two largest units."""
         if abs(seconds) < SHORT_SECONDS and seconds != int(seconds):
-            return format_unit(
-                seconds, "duration-second", length="narrow", format="#,##0.0", locale=self.language.locale
-            )
+            return self._unit(seconds, "second", "#,##0.0")
         whole = round(seconds)
         steps = ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"), (1, "second"))
         for n, (size, name) in enumerate(steps[:-1]):
@@ -140,10 +139,16 @@ class Figures:
         return f"{sign}{text}"
 
     def _amount(self, number: int, unit: str) -> str:
-        return format_unit(number, f"duration-{unit}", length="narrow", locale=self.language.locale)
+        return self._unit(number, unit)
+
+    def _unit(self, number: float, unit: str, pattern: str | None = None) -> str:
+        """Give a number of a unit of time, in the shortest form that the language has."""
+        name, locale = f"duration-{unit}", self.language.locale
+        found = format_unit(number, name, length="narrow", format=pattern, locale=locale)
+        return format_unit(number, name, length="short", format=pattern, locale=locale) if name in found else found
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[Number]:
     """Say whether a value is a finite number (and no truth value)."""
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool) and math.isfinite(value)
 

@@ -43,7 +43,7 @@ def _shown(request: Request, visitor: Visitor, team: str, name: str) -> Response
     path = f"/{team}/{name}"
     kept = {key: value for key, value in (("definition", definition), ("by", by)) if value}
     around = frame(request, visitor, viewer, team, filters) | {"kept": kept}
-    shown = {
+    shown: dict[str, Any] = {
         "about": about,
         "path": path,
         "definition": definition,

@@ -22,6 +22,17 @@ FIRST_ROWS = {"bars": 12, "table": 12, "list": 15, "line": 400, "parts": 50}
 MOST_ROWS = 2_500
 MONEY_PARTS = {"gross", "discount", "net", "cost_of_goods", "net_with_cost", "gross_margin"}
 LISTED_UNITS = {"expected_net_sales_lost_daily": "money"}
+STEPS = {
+    "sessions": "All visits",
+    "sessions-bounces": "Past the first event",
+    "sessions-bounces_ga4": "Engaged, by GA4's rule",
+    "share_0_to_20": "Score 0 to 20",
+    "share_20_to_40": "Score 20 to 40",
+    "share_40_to_60": "Score 40 to 60",
+    "share_60_to_80": "Score 60 to 80",
+    "share_80_to_100": "Score 80 to 100",
+}
+"""What rows of a panel of parts are called, where the part's name does not say it."""
 KEYS = {"product", "warehouse", "store"}
 """Columns of a listing that are ids: shown through the name beside them."""
 
@@ -102,7 +113,7 @@ def table(viewer: Viewer, kpi: Kpi, panel: Panel, filters: Filters, path: str, *
     maker = _Maker(viewer, kpi, panel, filters, path, answer)
     columns, rows = maker.made()
     limit = MOST_ROWS if is_whole else FIRST_ROWS[panel.kind]
-    state, reason = state_of(viewer, kpi, answer), answer.total.reason
+    state, reason = state_of(viewer, kpi, answer), answer.total.reason or ""
     if not rows and state in {"ok", "late"}:
         reason = "nothing to show in these days"
     return Table(
@@ -146,12 +157,18 @@ class _Maker:
         if self.panel.kind not in {"bars", "table"}:
             return ""
         text = self.viewer.language.text
+        if self.panel.order_by:
+            return text("%(part)s: most first", part=text(humanised(self.panel.order_by)))
         return text("worst first") if self._is_worst_first else text("largest first")
+
+    @property
+    def _direction(self) -> str:
+        return self.panel.direction or self.answer.direction
 
     @property
     def _is_worst_first(self) -> bool:
         definition = self.kpi.definitions[self.answer.definition]
-        return not definition.is_additive and self.answer.direction != "none" or self.panel.kind == "list"
+        return not definition.is_additive and self._direction != "none"
 
     def made(self) -> tuple[tuple[Column, ...], list[tuple[Cell, ...]]]:
         if self.panel.kind == "parts":
@@ -175,8 +192,10 @@ class _Maker:
         if self.panel.by == "day":
             return list(rows)
         known = [row for row in rows if row["value"] is not None]
-        rising = self._is_worst_first and self.answer.direction == "up"
+        rising = self._is_worst_first and self._direction == "up"
         known.sort(key=lambda row: row["value"], reverse=not rising)
+        if self.panel.order_by:
+            known.sort(key=lambda row: row["parts"][self.panel.order_by], reverse=True)
         return known + [row for row in rows if row["value"] is None]
 
     def _row(self, row: Mapping[str, Any]) -> tuple[Cell, ...]:
@@ -195,7 +214,7 @@ class _Maker:
         from shoplake.portal.pages.tiles import direction
 
         text = self.viewer.figures.change(value, previous, unit)
-        verdict = direction(value, previous, self.answer.direction)[1] if text else ""
+        verdict = direction(value, previous, self._direction)[1] if text else ""
         moved: Any = None
         if text and is_number(value) and is_number(previous):
             moved = float(value) - float(previous) if unit == "ratio" else float(value) / float(previous) - 1
@@ -229,7 +248,7 @@ class _Maker:
         whole = values[0][1]
         rows = []
         for step, value in values:
-            cells = [Cell(text(humanised(step.replace("-", "_without_"))), step), self._part(step, value)]
+            cells = [Cell(text(STEPS.get(step) or humanised(step)), step), self._part(step, value)]
             if not is_share:
                 share = float(value) / float(whole) if is_number(value) and is_number(whole) and whole else None
                 cells.append(Cell(self.viewer.figures.value(share, "ratio"), share))
@@ -269,8 +288,8 @@ class _Maker:
 def _amount(step: str, parts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever the part is
     """Give a part, or one less another where the step says ``one-other``."""
     whole, _, less = step.partition("-")
-    value, other = parts.get(whole), parts.get(less) if less else 0
-    return value - other if is_number(value) and is_number(other) else None
+    value, other = parts.get(whole), parts.get(less)
+    return float(value) - float(other) if less and is_number(value) and is_number(other) else value
 
 
 def _part_unit(is_share: bool) -> str:

@@ -72,7 +72,7 @@ def _shown(request: Request, visitor: Visitor, team: str) -> Response:
     filters = filters_of(request)
     path, path_title = f"/{team}", viewer.language.text(TITLES[team])
     window = viewer.window(kpis[0], filters)
-    found = list(panels(team, {kpi.name for kpi in kpis}))
+    found = [one for one in panels(team, {kpi.name for kpi in kpis}) if len(filters.where.get(one.by, ())) != 1]
     by_name = {kpi.name: kpi for kpi in kpis}
     is_plain = not load_assets().address("htmx.js") or "plain" in request.query_params
     shown: dict[str, Any] = {
@@ -101,7 +101,7 @@ def _filters(team: str) -> Callable[..., Any]:
         def made() -> str:
             viewer = visitor.viewer()
             kpis, filters = kpis_of(viewer, team), filters_of(request)
-            shown = {"path": f"/{team}", "filters": filters, "kept": {}, "choices_address": ""}
+            shown: dict[str, Any] = {"path": f"/{team}", "filters": filters, "kept": {}, "choices_address": ""}
             full = choosers(viewer, kpis, filters, is_full=True)
             return text_of("filter_form.html", visitor.language, choosers=full, **shown)
 

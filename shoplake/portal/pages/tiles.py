@@ -43,6 +43,8 @@ class Tile:
     reason: str = ""
     hint: str = ""
     spark: Sparkline | None = None
+    others: tuple[tuple[str, str], ...] = ()
+    """Titles and figures by other definitions."""
 
 
 def tile(viewer: Viewer, kpi: Kpi, filters: Filters) -> Tile:
@@ -84,7 +86,7 @@ def _tile(viewer: Viewer, kpi: Kpi, answer: KpiAnswer) -> Tile:
     before = answer.previous_window
     trend, verdict = direction(total.value, total.previous, answer.direction)
     change = figures.change(total.value, total.previous, answer.unit)
-    compared = viewer.language.text("than %(window)s", window=figures.window(before.first, before.last))
+    compared = viewer.language.text("against %(window)s", window=figures.window(before.first, before.last))
     if not change and total.value is not None:
         compared = reason_of(viewer.language, total.previous_reason)
     return Tile(
@@ -102,6 +104,10 @@ def _tile(viewer: Viewer, kpi: Kpi, answer: KpiAnswer) -> Tile:
         window=figures.window(answer.window.first, answer.window.last),
         reaches=figures.moment(answer.watermark),
         reason=reason_of(viewer.language, total.reason),
+        others=tuple(
+            (viewer.language.text(kpi.definitions[name].title), figures.value(value, kpi.definitions[name].unit))
+            for name, value in answer.alternatives.items()
+        ),
         spark=sparkline([float(r["value"]) if is_number(r["value"]) else None for r in answer.rows])
         if answer.rows and "day" in answer.rows[0]
         else None,

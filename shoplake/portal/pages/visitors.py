@@ -54,7 +54,7 @@ class Visitor:
         """Give the person as they look at the current release."""
         settings = self.service.settings
         manifest = current_manifest(settings)
-        return Viewer(settings, self.identity, manifest, self.language, partial(_ask, settings, self.identity))
+        return Viewer(settings, self.identity, manifest, self.language, partial(_ask, self.service, self.identity))
 
     async def run(self, act: Callable[[], T]) -> T:
         """Do something for the person in a thread; what it puts on record is theirs.
@@ -147,7 +147,7 @@ def _nothing(settings: Settings) -> Manifest:
 
 
 def _ask(
-    settings: Settings,
+    service: Service,
     identity: Identity,
     name: str,
     *,
@@ -159,7 +159,7 @@ def _ask(
     from shoplake.access.kpi import answer
 
     return answer(
-        settings,
+        service.settings,
         name,
         from_=window.first,
         to=window.last,
@@ -167,4 +167,5 @@ def _ask(
         where=where,
         definition=definition,
         identity=identity,
+        kept=service.kept,
     )

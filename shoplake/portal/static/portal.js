@@ -109,7 +109,7 @@
     const isLine = place.dataset.chart === "line";
     if (!isLine) {
       data.rows = data.rows.slice(0, 12);
-      place.style.height = `${Math.max(4, data.rows.length) * 30 + 16}px`;
+      place.style.height = `${data.rows.length * 30 + 16}px`;
       place.style.minHeight = "0";
     }
     place.hidden = false;
