@@ -4,9 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SCALE ?= 1
 
-.PHONY: setup packages demo test lint proof bench clean
+.PHONY: setup packages demo test lint proof bench screenshots clean
 
-setup: $(VENV)/.ready
+setup: $(VENV)/.ready node_modules/.ready shoplake/portal/static/vendor/.ready
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "shoplake needs Python 3.11 or later (found $$($(PYTHON) --version)); set PYTHON=..."; exit 1; }
@@ -30,15 +30,18 @@ packages:
 		|| echo "Could not be installed: $$missing. Tests with them are skipped."; \
 	fi
 
-# Segment's libraries, which the tests send with.
+# What the portal's pages are shown with, and libraries that the tests use.
 node_modules/.ready: package.json package-lock.json .npmrc
 	@if command -v npm >/dev/null; then npm ci --ignore-scripts --no-audit --no-fund && touch $@; \
-	else echo "npm is not installed: tests with its libraries are skipped."; fi
+	else echo "npm is not installed: the portal shows tables without charts, and tests with npm's libraries are skipped."; fi
+
+shoplake/portal/static/vendor/.ready: $(VENV)/.ready node_modules/.ready shoplake/portal/build.py
+	@$(BIN)/python -m shoplake.portal.build
 
 demo: setup
 	$(BIN)/shoplake --home .demo demo --scale $(SCALE)
 
-test: setup packages node_modules/.ready lint
+test: setup packages lint
 	$(BIN)/python -m pytest -n 2 -m "not proof"
 
 lint: setup
@@ -55,5 +58,10 @@ bench: setup
 	@failed=0; for part in bench bench.collector bench.consume "bench.stream --output docs/benchmarks.md" bench.audit; do \
 		$(BIN)/python -m $$part || failed=1; done; exit $$failed
 
+# The pictures in docs/pictures, of the demo home in a real browser.
+screenshots: setup packages
+	$(BIN)/shoplake --home .demo demo --no-serve --scale $(SCALE)
+	$(BIN)/python -m docs.pictures --home .demo
+
 clean:
-	rm -rf $(VENV) .venv-peers node_modules .demo .demo-files build
+	rm -rf $(VENV) .venv-peers node_modules shoplake/portal/static/vendor .demo .demo-files build

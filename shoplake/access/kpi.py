@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shoplake.access.kpi_answer import Coverage, KpiAnswer
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from shoplake.access.identity import Identity
-    from shoplake.access.kpi_kept import KeptAnswers
     from shoplake.audit.entry import Entry
     from shoplake.pipeline.manifest import Manifest
     from shoplake.settings import Settings
@@ -44,7 +42,6 @@ def answer(
     definition: str | None = None,
     release: str | None = None,
     identity: Identity | None = None,
-    kept: KeptAnswers | None = None,
 ) -> KpiAnswer:
     """Answer one KPI from the current or the named release.
 
@@ -58,7 +55,6 @@ def answer(
         definition: one of the KPI's definitions instead of its default.
         release: id of a kept release.
         identity: the person who asks; None for the owner of the home, who sees everything.
-        kept: answers of before; what one of them says is on record like any other.
 
     Raises:
         NotFoundError: no such KPI, dimension, definition or release, or nothing has been released.
@@ -70,27 +66,9 @@ def answer(
     asked: dict[str, Any] = {"kpi": name, "days": [str(from_ or ""), str(to or "")], "by": by, "definition": definition}
     asked |= {"where": dict(where or {}), "seen_as": identity.name if identity else None}
     with showing(settings, "kpi", release=release, **asked) as entry:
-        made = partial(_answer_one, settings, name, from_, to, by, where, definition, release, identity)
-        found = _kept_or(made, kept, settings, asked, release, identity) if kept is not None else made()
+        found = _answer_one(settings, name, from_, to, by, where, definition, release, identity)
         _note(entry, [found])
     return found
-
-
-def _kept_or(
-    made: Callable[[], KpiAnswer],
-    kept: KeptAnswers,
-    settings: Settings,
-    asked: Mapping[str, Any],
-    release: str | None,
-    identity: Identity | None,
-) -> KpiAnswer:
-    """Give the answer to a question that was asked before, to whoever may ask it now."""
-    from shoplake.access.kpi_kept import signature
-    from shoplake.pipeline.releases import required
-
-    seen_as = signature(rights_of(settings, identity, "kpi"))
-    question = (seen_as, *(repr(value) for name, value in asked.items() if name != "seen_as"))
-    return kept.find(required(settings, release).release_id, question, made)
 
 
 @rereads

@@ -43,6 +43,7 @@ def build(packages: Path = ROOT / "node_modules", target: Path = VENDOR) -> list
         shutil.copyfile(packages / source, target / name)
     licences = [f"{name}\n\n{(packages / name).read_text(encoding='utf-8')}" for name in LICENCES]
     (target / "LICENCES.txt").write_text("\n\n".join(licences), encoding="utf-8")
+    (target / ".ready").touch()
     _compress([str(target / name) for name in FILES if name.endswith(".js")])
     return []
 
@@ -60,7 +61,8 @@ def main() -> int:
     if missing:
         print(
             "The portal's charts, live tiles and font are not built: npm's packages are not installed "
-            f"({', '.join(missing)}).\nPages work all the same, as tables. Install Node.js with npm and call `make setup`."
+            f"({', '.join(missing)}).\nPages work all the same, as tables. Install Node.js with npm and "
+            "call `make setup`."
         )
     return 0
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from fastapi import Depends, Request
 
-from shoplake.access.kpi_kept import KeptAnswers
 from shoplake.audit.entry import Actor, acting_as
 from shoplake.portal.lanes import Lane
 from shoplake.portal.metrics import ServiceMetrics
@@ -29,7 +28,6 @@ class Service:
         """Serve a home to whoever asks for one of ``hosts``, beside the names that the settings give."""
         self.settings, self.hosts = settings, hosts
         self.logins = OpenLogins(settings)
-        self.kept = KeptAnswers()
         self.metrics = ServiceMetrics()
         self.more_metrics: Callable[[], bytes] = bytes
         """Gives the page of the collector, where it runs beside."""

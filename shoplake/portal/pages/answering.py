@@ -104,9 +104,9 @@ def administrators(service: Service) -> list[str]:
     return [user.name for user in users if user.role == "admin" and user.disabled_at is None]
 
 
-def nothing_there(what: str) -> NotFoundError:
+def nothing_there(message: str) -> NotFoundError:
     """Make the error of a part of an address that stands for nothing."""
-    return NotFoundError(f"There is no {what}.", hint="The pages at the top lead to what there is.")
+    return NotFoundError(message, hint="The pages at the top lead to what there is.")
 
 
 def answer_browsers(app: FastAPI) -> None:

@@ -14,8 +14,9 @@ from shoplake.audit.recording import showing
 from shoplake.portal.pages.answering import PageRoute, nothing_there
 from shoplake.portal.pages.boards import TEAMS
 from shoplake.portal.pages.panels import Cell, Column, Table, table
+from shoplake.portal.pages.pieces import EXPORT_KINDS
 from shoplake.portal.pages.rendering import HEADERS
-from shoplake.portal.pages.teams import EXPORT_KINDS, filters_of, kpi_of, panel_of
+from shoplake.portal.pages.teams import filters_of, kpi_of, panel_of
 from shoplake.portal.pages.visitors import AVisitor, Visitor
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def _export(team: str) -> Callable[..., Any]:
     async def export(kpi: str, file: str, request: Request, visitor: AVisitor) -> Response:
         panel_id, _, kind = file.rpartition(".")
         if kind.upper() not in EXPORT_KINDS:
-            raise nothing_there("such file")
+            raise nothing_there("There is no such file.")
         content = await visitor.run(lambda: _content(request, visitor, team, kpi, panel_id, kind))
         name = {"content-disposition": f'attachment; filename="{file}"'}
         return Response(content, media_type=FORMATS[kind].media_type, headers=HEADERS | name)

@@ -128,7 +128,7 @@ class Figures:
 
     def _money(self, value: Number, *, is_headline: bool) -> str:
         locale = self.language.locale
-        if is_headline and abs(value) >= WHOLE_MONEY_FROM:
+        if is_headline and abs(float(value)) >= WHOLE_MONEY_FROM:
             pattern = str(locale.currency_formats["standard"].pattern).replace(".00", "")
             return format_currency(value, self.currency, pattern, locale=locale, currency_digits=False)
         return format_currency(value, self.currency, locale=locale)

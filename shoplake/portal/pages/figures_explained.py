@@ -14,8 +14,9 @@ from shoplake.portal.pages.boards import TEAMS, Panel
 from shoplake.portal.pages.choices import choosers
 from shoplake.portal.pages.explained import explained
 from shoplake.portal.pages.figures import raw
+from shoplake.portal.pages.pieces import frame, panel_text
 from shoplake.portal.pages.rendering import page
-from shoplake.portal.pages.teams import filters_of, frame, kpi_of, panel_of, panel_text
+from shoplake.portal.pages.teams import filters_of, kpi_of, panel_of
 from shoplake.portal.pages.tiles import missing_dimensions
 from shoplake.portal.pages.visitors import AVisitor, Visitor
 

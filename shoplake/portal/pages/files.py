@@ -17,7 +17,7 @@ async def file(name: str, request: Request) -> Response:
     """Give a file of the pages."""
     asset = load_assets().served(name)
     if asset is None:
-        raise nothing_there("such file")
+        raise nothing_there("There is no such file.")
     content, encoding = asset.best(request.headers.get("accept-encoding", ""))
     headers = {"cache-control": FOR_GOOD, "vary": "Accept-Encoding"}
     if encoding:

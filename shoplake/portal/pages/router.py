@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shoplake.portal.pages import accounts, exports, figures_explained, files, teams
+from shoplake.portal.pages import exports, figures_explained, files, profile, signing_in, teams
 from shoplake.portal.pages.answering import answer_browsers
 from shoplake.portal.pages.assets import ADDRESS
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-ROUTERS = (files.router, accounts.router, teams.router, figures_explained.router, exports.router)
+ROUTERS = (files.router, signing_in.router, profile.router, teams.router, figures_explained.router, exports.router)
 OPEN = frozenset([f"{ADDRESS}{{name}}", "/login"])
 """Pages for everybody; every other one asks who looks."""
 

@@ -125,3 +125,11 @@ class Viewer:
             and (moment - naive_utc(marks[source])).total_seconds()
             > contracts[source].cadence_seconds + contracts[source].lateness_seconds
         ]
+
+
+def release_text(viewer: Viewer) -> str:
+    """Say of when the figures are; nothing before the first release."""
+    if not viewer.manifest.release_id:
+        return viewer.language.text("Nothing has been released yet.")
+    moment = viewer.figures.moment(viewer.manifest.created_at)
+    return viewer.language.text("Released %(moment)s", moment=moment)

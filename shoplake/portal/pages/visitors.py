@@ -6,7 +6,6 @@ import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 from urllib.parse import parse_qsl
 
@@ -31,8 +30,6 @@ T = TypeVar("T")
 LANGUAGE_COOKIE, THEME_COOKIE = "__Host-language", "__Host-theme"
 THEMES = {"light", "dark"}
 CSRF_FIELD = "csrf"
-_KEPT: dict[tuple[Path, str], Manifest] = {}
-"""The manifest of the release that is served."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +105,9 @@ async def form_of(request: Request) -> Mapping[str, str]:
 
 def current_manifest(settings: Settings) -> Manifest:
     """Give the release that is served; one of nothing before the first."""
-    release = release_id(settings)
-    return _manifest(settings, release) if release else _nothing(settings)
+    from shoplake.pipeline.releases import current
+
+    return current(settings) or _nothing(settings)
 
 
 def release_id(settings: Settings) -> str:
@@ -118,23 +116,6 @@ def release_id(settings: Settings) -> str:
         return HomePaths(settings.home).pointer.read_text(encoding="ascii").strip()
     except OSError:
         return ""
-
-
-def _manifest(settings: Settings, release: str) -> Manifest:
-    """Read a release's manifest, which never changes, once."""
-    from shoplake.errors import NotFoundError
-    from shoplake.pipeline.releases import required
-
-    key = (settings.home, release)
-    found = _KEPT.get(key)
-    if found is None:
-        try:
-            found = required(settings, release)
-        except NotFoundError:
-            return required(settings, None)  # the release was pruned since its name was read
-        _KEPT.clear()
-        _KEPT[key] = found
-    return found
 
 
 def _nothing(settings: Settings) -> Manifest:
@@ -167,5 +148,5 @@ def _ask(
         where=where,
         definition=definition,
         identity=identity,
-        kept=service.kept,
+        warm=service.warm,
     )
