@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shoplake.access.kpi_answer import Coverage, KpiAnswer
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from shoplake.access.identity import Identity
+    from shoplake.access.warm import Warm
     from shoplake.audit.entry import Entry
     from shoplake.pipeline.manifest import Manifest
     from shoplake.settings import Settings
@@ -42,6 +44,7 @@ def answer(
     definition: str | None = None,
     release: str | None = None,
     identity: Identity | None = None,
+    warm: Warm | None = None,
 ) -> KpiAnswer:
     """Answer one KPI from the current or the named release.
 
@@ -55,6 +58,7 @@ def answer(
         definition: one of the KPI's definitions instead of its default.
         release: id of a kept release.
         identity: the person who asks; None for the owner of the home, who sees everything.
+        warm: what a process that answers many keeps ready.
 
     Raises:
         NotFoundError: no such KPI, dimension, definition or release, or nothing has been released.
@@ -66,7 +70,7 @@ def answer(
     asked: dict[str, Any] = {"kpi": name, "days": [str(from_ or ""), str(to or "")], "by": by, "definition": definition}
     asked |= {"where": dict(where or {}), "seen_as": identity.name if identity else None}
     with showing(settings, "kpi", release=release, **asked) as entry:
-        found = _answer_one(settings, name, from_, to, by, where, definition, release, identity)
+        found = _answer_one(settings, name, from_, to, by, where, definition, release, identity, warm)
         _note(entry, [found])
     return found
 
@@ -82,6 +86,7 @@ def _answer_one(
     definition: str | None,
     release: str | None,
     identity: Identity | None,
+    warm: Warm | None,
 ) -> KpiAnswer:
     from shoplake.pipeline.releases import required
 
@@ -90,11 +95,16 @@ def _answer_one(
     chosen = _chosen_definition(kpi, definition)
     manifest = required(settings, release)
     window = Clock(manifest).window(kpi.sources, parse_day(from_, "--from"), parse_day(to, "--to"))
-    with ExitStack() as opened:
-        sources = Sources(settings, manifest, [(kpi, window)], opened, rights_of(settings, identity, "kpi"))
-        query = sources.query(kpi, [*asked.by, *asked.where])
-        with sources.explained(kpi):
-            return _answer(query, asked, chosen, window)
+    rights = rights_of(settings, identity, "kpi")
+
+    def make() -> KpiAnswer:
+        with ExitStack() as opened:
+            sources = Sources(settings, manifest, [(kpi, window)], opened, rights, warm)
+            query = sources.query(kpi, [*asked.by, *asked.where])
+            with sources.explained(kpi):
+                return _answer(query, asked, chosen, window)
+
+    return make() if warm is None else warm.answer((*_question(manifest, identity, kpi, window), asked, chosen), make)
 
 
 def answer_all(
@@ -105,6 +115,7 @@ def answer_all(
     release: str | None = None,
     team: str | None = None,
     identity: Identity | None = None,
+    warm: Warm | None = None,
 ) -> list[KpiAnswer]:
     """Answer every KPI (of one team, when named) by its default definition, without groups, in one session.
 
@@ -118,7 +129,7 @@ def answer_all(
     """
     asked = {"team": team, "days": [str(from_ or ""), str(to or "")], "seen_as": identity.name if identity else None}
     with showing(settings, "kpis", release=release, **asked) as entry:
-        found = _answer_every(settings, from_, to, release, team, identity)
+        found = _answer_every(settings, from_, to, release, team, identity, warm)
         _note(entry, found)
     return found
 
@@ -142,6 +153,7 @@ def _answer_every(
     release: str | None,
     team: str | None,
     identity: Identity | None,
+    warm: Warm | None,
 ) -> list[KpiAnswer]:
     from shoplake.pipeline.releases import required
 
@@ -157,12 +169,24 @@ def _answer_every(
         if team in (None, kpi.team) and (rights is None or may_see(rights, kpi))
     ]
     with ExitStack() as opened:
-        sources = Sources(settings, manifest, chosen, opened, rights)
+        sources = Sources(settings, manifest, chosen, opened, rights, warm)
         answers = []
         for kpi, window in chosen:
             with suppress(AccessDenied), sources.explained(kpi):
-                answers.append(_answer(sources.query(kpi), Asked(), kpi.default_definition, window, is_listed=False))
+                make = partial(_overview, sources, kpi, window)
+                question = _question(manifest, identity, kpi, window)
+                answers.append(make() if warm is None else warm.answer(question, make))
         return answers
+
+
+def _overview(sources: Sources, kpi: Kpi, window: Window) -> KpiAnswer:
+    return _answer(sources.query(kpi), Asked(), kpi.default_definition, window, is_listed=False)
+
+
+def _question(manifest: Manifest, identity: Identity | None, kpi: Kpi, window: Window) -> tuple[Hashable, ...]:
+    """Name all that an answer rests on; people of one role and equal limits have the same answers."""
+    limits = tuple(sorted(identity.attributes.items())) if identity else None
+    return manifest.release_id, identity.role if identity else None, limits, kpi.name, window
 
 
 def answer_on(

@@ -37,6 +37,9 @@ class Asked:
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Wanted values by dimension, compared as text; an empty text stands for a missing value."""
 
+    def __hash__(self) -> int:
+        return hash((self.by, tuple(sorted(self.where.items()))))
+
     def total(self) -> Asked:
         """Give the same without groups."""
         return Asked((), self.where)

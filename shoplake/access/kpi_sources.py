@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shoplake.access.identity import Identity
     from shoplake.access.kpi_definition import Kpi
     from shoplake.access.rights import Rights
+    from shoplake.access.warm import Warm
     from shoplake.pipeline.manifest import Manifest
     from shoplake.settings import Settings
 
@@ -37,6 +38,8 @@ class Sources:
     asked: Sequence[tuple[Kpi, Window]]
     opened: ExitStack
     rights: Rights | None = None
+    warm: Warm | None = None
+    """Has sessions that stay open."""
 
     def query(self, kpi: Kpi, dimensions: Iterable[str] = ()) -> Query:
         """Give what answers a KPI, as far as the person may see it.
@@ -108,7 +111,10 @@ class Sources:
             for name, table in manifest.tables.items()
             if name in names
         }
-        con = open_release(self.settings, msgspec.structs.replace(manifest, tables=tables))
+        needed = msgspec.structs.replace(manifest, tables=tables)
+        if self.warm is not None:
+            return self.opened.enter_context(self.warm.session(needed))
+        con = open_release(self.settings, needed)
         self.opened.callback(con.close)
         register(con)
         return con

@@ -6,7 +6,7 @@ import base64
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -40,6 +40,13 @@ def noting_keys() -> Iterator[set[str]]:
         _OPENED.reset(token)
         if outer is not None:
             outer |= opened
+
+
+def note_keys(names: Iterable[str]) -> None:
+    """Note keys that were opened before for what is used again now."""
+    opened = _OPENED.get()
+    if opened is not None:
+        opened.update(names)
 
 
 @dataclass(frozen=True)

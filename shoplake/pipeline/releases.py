@@ -7,6 +7,7 @@ import secrets
 from bisect import bisect
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,7 +73,8 @@ def load(settings: Settings, release_id: str) -> Manifest:
     require_home(settings)
     file = _manifest_path(settings, release_id)
     try:
-        return decode(file.read_bytes())
+        state = file.stat()
+        return _read(file, (state.st_ino, state.st_mtime_ns, state.st_size))
     except FileNotFoundError as error:
         raise NotFoundError(
             f"There is no release {release_id!r}.", hint="`shoplake releases list` shows those that are kept."
@@ -82,6 +84,12 @@ def load(settings: Settings, release_id: str) -> Manifest:
             f"The manifest of release {release_id} is damaged: {error}",
             hint="Remove the file and run `shoplake run` to build a new release from the lake.",
         ) from error
+
+
+@lru_cache(maxsize=2)
+def _read(file: Path, _state: tuple[int, int, int]) -> Manifest:
+    """Read a manifest; one that is as it was is not decoded again."""
+    return decode(file.read_bytes())
 
 
 def list_ids(settings: Settings) -> list[str]:

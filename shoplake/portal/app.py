@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from shoplake import __version__
-from shoplake.portal.api import health, kpis, sessions, sign_on
+from shoplake.portal.api import documentation, health, kpis, sessions, sign_on
 from shoplake.portal.pages.router import add_pages
-from shoplake.portal.refusals import add_handlers
+from shoplake.portal.refusals import add_handlers, documented
 from shoplake.portal.service import Service
 
 if TYPE_CHECKING:
     from shoplake.portal.hosted_collector import HostedCollector
     from shoplake.settings import Settings
 
-ROUTERS = (health.router, sessions.router, sign_on.router, kpis.router)
+ROUTERS = (documentation.router, health.router, sessions.router, sign_on.router, kpis.router)
 """Every router of the service; a new module of routes is added here."""
 OPEN = frozenset(
     ["/healthz", "/v1/openapi.json", "/v1/docs", "/v1/sign-on", "/v1/sign-on/callback", "POST /v1/sessions"]
@@ -68,6 +68,6 @@ def make_app(settings: Settings, service: Service | None = None, collector: Host
     app.state.service = state
     add_handlers(app)
     for router in ROUTERS:
-        app.include_router(router)
+        app.include_router(router, responses=documented(422, 500))
     add_pages(app)
     return app

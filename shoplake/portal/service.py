@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from fastapi import Depends, Request
 
+from shoplake.access.warm import Warm
 from shoplake.audit.entry import Actor, acting_as
 from shoplake.portal.lanes import Lane
 from shoplake.portal.metrics import ServiceMetrics
@@ -31,6 +32,7 @@ class Service:
         self.metrics = ServiceMetrics()
         self.more_metrics: Callable[[], bytes] = bytes
         """Gives the page of the collector, where it runs beside."""
+        self.warm = Warm(settings)
         self.looking_up = Lane("looking-up", threads=4, most_waiting=256)
         self.signing_in = Lane("signing-in", threads=2, most_waiting=32)
         """Each password takes 64 MiB and some tenths of a second of a processor."""
@@ -41,6 +43,8 @@ class Service:
         """Open what is held open while the service runs, and close it in the end, the last first."""
         with ExitStack() as opened:
             opened.callback(self.logins.close)
+            opened.callback(self.warm.close)
+            self.metrics.watch("sessions", "Open sessions over releases.", self.warm.count)
             for lane in (self.looking_up, self.signing_in, self.answering):
                 opened.callback(lane.close)
                 self.metrics.watch_lane(lane)

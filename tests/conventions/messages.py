@@ -6,7 +6,6 @@ import ast
 import io
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
@@ -20,6 +19,8 @@ from shoplake.portal.pages.panels import STEPS, humanised
 PORTAL = CATALOGUES.parent
 IN_TEMPLATES = re.compile(r"""_\(\s*(?:'([^']*)'|"([^"]*)")""")
 LISTED = ("out", "low")
+SPOKEN = {"secret_words", "words", "TOO_LONG", "reason"}
+"""Names of what holds messages."""
 
 
 def messages() -> list[str]:
@@ -40,7 +41,12 @@ def _of_code() -> Iterator[str]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and _name(node.func) in {"text", "words", "_changed"}:
                 yield from (a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str))
-            if isinstance(node, ast.Assign) and _name(node.targets[0]) in {"secret_words", "words", "TOO_LONG", "reason"}:
+            if isinstance(node, ast.Assign) and _name(node.targets[0]) in {
+                "secret_words",
+                "words",
+                "TOO_LONG",
+                "reason",
+            }:
                 yield from _strings(node.value)
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
                 yield from (s for a in [*node.exc.args, *(k.value for k in node.exc.keywords)] for s in _strings(a))

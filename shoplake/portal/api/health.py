@@ -29,7 +29,7 @@ async def healthz() -> Health:
     return Health(status="ok")
 
 
-@router.get("/metrics", response_class=Response, responses=documented(401, 403))
+@router.get("/metrics", response_class=Response, responses=documented(401, 403, 503))
 async def metrics(_who: Annotated[Identity, Depends(using("status"))], service: TheService) -> Response:
     """Give the counts of the service, and of the collector where it runs, in Prometheus' text format."""
     text = await asyncio.to_thread(lambda: service.metrics.text() + service.more_metrics())

@@ -19,7 +19,8 @@ from shoplake.portal.refusals import documented
 from shoplake.portal.service import Service, TheService
 
 router = APIRouter(prefix="/v1/kpis", tags=["KPIs"])
-ERRORS = documented(400, 401, 403, 404, 503)
+CONTENT = {"application/json": {"schema": {}}, "text/csv": {"schema": {"type": "string"}}}
+ANSWERS = documented(400, 401, 403, 404, 503) | {200: {"description": "The answer.", "content": CONTENT}}
 Style = Literal["json", "csv"]
 Day = Annotated[str | None, Query(max_length=10, description="Business day, such as 2026-01-31.")]
 Release = Annotated[str | None, Query(max_length=60, description="Id of a kept release; the current one by default.")]
@@ -27,7 +28,7 @@ Names = Annotated[list[str], Query(max_length=20, description="A dimension; may 
 Pairs = Annotated[list[str], Query(max_length=100, description="DIMENSION=VALUE to keep; may be repeated.")]
 
 
-@router.get("", response_class=Response, responses=ERRORS)
+@router.get("", response_class=Response, responses=ANSWERS)
 async def every(
     who: Annotated[Identity, Depends(using("kpis"))],
     service: TheService,
@@ -39,14 +40,16 @@ async def every(
 ) -> Response:
     """Answer every KPI that the caller may see, by its default definition and without groups."""
     check_style(service, who, format)
-    ask = partial(answer_all, service.settings, from_=from_, to=to, release=release, team=team, identity=who)
+    ask = partial(
+        answer_all, service.settings, from_=from_, to=to, release=release, team=team, identity=who, warm=service.warm
+    )
     found = await service.answer(who, ask)
     if format == "csv":
         return csv_answer([one.overview() for one in found])
     return json_answer([{k: v for k, v in one.as_dict().items() if k != "rows"} for one in found])
 
 
-@router.get("/{name}", response_class=Response, responses=ERRORS)
+@router.get("/{name}", response_class=Response, responses=ANSWERS)
 async def one(
     name: str,
     who: Annotated[Identity, Depends(using("kpi"))],
@@ -72,6 +75,7 @@ async def one(
         definition=definition,
         release=release,
         identity=who,
+        warm=service.warm,
     )
     found = await service.answer(who, ask)
     return csv_answer(found.flat_rows()) if format == "csv" else json_answer(found.as_dict())

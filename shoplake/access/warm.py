@@ -1,0 +1,203 @@
+"""What a process that answers many keeps ready: open sessions over a release, and the answers that it has given.
+
+A release does not change, so that one question within the same rights has one answer. All of it is let go as soon as
+another release is served, or the policy or the keys are others.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from shoplake.access.kpi_survival import register
+from shoplake.access.session import open_release
+from shoplake.home import HomePaths
+from shoplake.keys.keyring import note_keys, noting_keys
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from duckdb import DuckDBPyConnection
+
+    from shoplake.access.kpi_answer import KpiAnswer
+    from shoplake.pipeline.manifest import Manifest
+    from shoplake.settings import Settings
+
+MOST_SESSIONS, MOST_ANSWERS, MOST_ROWS = 8, 512, 100_000
+LONGEST_ANSWER = 20_000
+"""Rows; a longer answer is made again each time."""
+
+
+@dataclass
+class _Session:
+    con: DuckDBPyConnection
+    keys: frozenset[str]
+    users: int = 0
+    is_dropped: bool = False
+
+
+@dataclass
+class _Kept:
+    """What belongs to one state of the home."""
+
+    state: tuple[object, ...]
+    sessions: OrderedDict[Hashable, _Session] = field(default_factory=OrderedDict)
+    answers: OrderedDict[Hashable, tuple[KpiAnswer, frozenset[str]]] = field(default_factory=OrderedDict)
+    rows: int = 0
+
+    def remember(self, question: Hashable, answer: KpiAnswer, keys: frozenset[str]) -> None:
+        """Keep an answer, and forget those that were not asked for the longest where they are too many."""
+        if question in self.answers:
+            return
+        self.answers[question] = answer, keys
+        self.rows += len(answer.rows)
+        while len(self.answers) > MOST_ANSWERS or self.rows > MOST_ROWS:
+            _, (forgotten, _) = self.answers.popitem(last=False)
+            self.rows -= len(forgotten.rows)
+
+
+class Warm:
+    """Any thread may use it."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Keep nothing yet."""
+        self._settings = settings
+        self._lock = Lock()
+        self._kept = _Kept(())
+
+    def answer(self, question: Hashable, make: Callable[[], KpiAnswer]) -> KpiAnswer:
+        """Give the answer to a question, made now or known from before.
+
+        Args:
+            question: all that the answer rests on beside the served release, the policy and the keys; the release too,
+                and the rights of who asks.
+            make: makes it.
+
+        """
+        kept = self._current()
+        with self._lock:
+            known = kept.answers.get(question)
+            if known is not None:
+                kept.answers.move_to_end(question)
+        if known is not None:
+            note_keys(known[1])  # what was opened for the answer is on record with each who is shown it
+            return known[0]
+        with noting_keys() as keys:
+            made = make()
+        if len(made.rows) <= LONGEST_ANSWER:
+            with self._lock:
+                kept.remember(question, made, frozenset(keys))
+        return made
+
+    @contextmanager
+    def session(self, manifest: Manifest) -> Iterator[DuckDBPyConnection]:
+        """Give a session over the tables of a manifest, open already where the same was asked before.
+
+        Raises:
+            KeyAccessError: a key is missing or wrong.
+
+        """
+        kept, which = self._current(), _files(manifest)
+        with self._lock:
+            found = kept.sessions.get(which)
+            if found is not None:
+                kept.sessions.move_to_end(which)
+                found.users += 1
+        if found is None:
+            found = self._open(manifest)
+            self._keep(kept, which, found)
+        else:
+            note_keys(found.keys)
+        cursor = found.con.cursor()
+        try:
+            yield cursor
+        except Exception:
+            self._drop(kept, which, found)  # its files may be gone
+            raise
+        finally:
+            cursor.close()
+            self._give_back(found)
+
+    def close(self) -> None:
+        """Let everything go; sessions in use close when they are given back."""
+        with self._lock:
+            old, self._kept = self._kept, _Kept(())
+            for session in old.sessions.values():
+                _end(session)
+
+    def count(self) -> int:
+        """Count the open sessions."""
+        return len(self._kept.sessions)
+
+    def _current(self) -> _Kept:
+        """Give what belongs to the home as it is now, and let go what belonged to an earlier state."""
+        state = self._state()
+        with self._lock:
+            if self._kept.state != state:
+                old, self._kept = self._kept, _Kept(state)
+                for session in old.sessions.values():
+                    _end(session)
+            return self._kept
+
+    def _state(self) -> tuple[object, ...]:
+        paths = HomePaths(self._settings.home)
+        served = _mark(paths.pointer)
+        try:
+            manifest = _mark(paths.manifests / f"{paths.pointer.read_text(encoding='ascii').strip()}.json")
+        except OSError:
+            manifest = None
+        return served, manifest, _mark(self._settings.home / "policy.yaml"), _mark(paths.keyring)
+
+    def _open(self, manifest: Manifest) -> _Session:
+        with noting_keys() as keys:
+            con = open_release(self._settings, manifest)
+        register(con)
+        return _Session(con, frozenset(keys), users=1)
+
+    def _keep(self, kept: _Kept, which: Hashable, session: _Session) -> None:
+        with self._lock:
+            if kept is not self._kept or which in kept.sessions:
+                session.is_dropped = True
+                return
+            kept.sessions[which] = session
+            while len(kept.sessions) > MOST_SESSIONS:
+                _end(kept.sessions.popitem(last=False)[1])
+
+    def _drop(self, kept: _Kept, which: Hashable, session: _Session) -> None:
+        with self._lock:
+            if kept.sessions.get(which) is session:
+                del kept.sessions[which]
+            session.is_dropped = True
+
+    def _give_back(self, session: _Session) -> None:
+        with self._lock:
+            session.users -= 1
+            if session.is_dropped and not session.users:
+                session.con.close()
+
+
+def _end(session: _Session) -> None:
+    session.is_dropped = True
+    if not session.users:
+        session.con.close()
+
+
+def _mark(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _files(manifest: Manifest) -> Hashable:
+    """Name what a session over a manifest shows: the very files and columns, under the very keys."""
+    shown: list[Any] = [
+        (table.database, name, tuple(table.columns), table.key_name, table.partitions)
+        for name, table in manifest.tables.items()
+    ]
+    return tuple(shown)
