@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date, format_datetime, format_interval
+from babel.dates import format_date, format_interval
 from babel.numbers import format_currency, format_decimal, format_percent
 from babel.units import format_unit
 
@@ -104,7 +104,7 @@ class Figures:
             return DASH
         aware = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
         local = aware.astimezone(self.zone)
-        return f"{format_datetime(local, 'd MMM y, HH:mm', locale=self.language.locale)} {local.tzname()}"
+        return f"{self.day(local.date())}, {local:%H:%M} {local.tzname()}"
 
     def cell(self, value: object) -> str:
         """Give what stands in a table: a key without separators, a time to the minute, a number as it reads."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from shoplake.errors import NotFoundError
 from shoplake.portal.pages.answering import PageRoute
@@ -16,7 +16,7 @@ from shoplake.portal.pages.explained import explained
 from shoplake.portal.pages.figures import raw
 from shoplake.portal.pages.pieces import frame, panel_text
 from shoplake.portal.pages.rendering import page
-from shoplake.portal.pages.teams import filters_of, kpi_of, panel_of
+from shoplake.portal.pages.teams import filters_of, has_empty, kpi_of, panel_of
 from shoplake.portal.pages.tiles import missing_dimensions
 from shoplake.portal.pages.visitors import AVisitor, Visitor
 
@@ -34,6 +34,8 @@ def _shown(request: Request, visitor: Visitor, team: str, name: str) -> Response
     viewer, filters = visitor.viewer(), filters_of(request)
     kpi, text = kpi_of(viewer, team, name), visitor.language.text
     definition, by = request.query_params.get("definition", ""), request.query_params.get("by", "")
+    if has_empty(request):
+        return RedirectResponse(filters.address(f"/{team}/{name}", definition=definition, by=by), 303)
     if definition and definition not in kpi.definitions:
         raise NotFoundError(f"{kpi.name} has no definition {definition[:60]!r}.")
     about = explained(viewer, kpi, filters, definition)

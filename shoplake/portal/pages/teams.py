@@ -62,6 +62,8 @@ def _shown(request: Request, visitor: Visitor, team: str) -> Response:
     kpis = kpis_of(viewer, team)
     filters = filters_of(request)
     path, path_title = f"/{team}", viewer.language.text(TITLES[team])
+    if has_empty(request):
+        return RedirectResponse(filters.address(path), 303)
     window = viewer.window(kpis[0], filters)
     found = [one for one in panels(team, {kpi.name for kpi in kpis}) if len(filters.where.get(one.by, ())) != 1]
     by_name = {kpi.name: kpi for kpi in kpis}
@@ -150,6 +152,11 @@ def filters_of(request: Request) -> Filters:
 
     """
     return read_filters(request.query_params.multi_items(), DIMENSIONS)
+
+
+def has_empty(request: Request) -> bool:
+    """Say whether an address has names without values, as a form sends them: a link to share has none."""
+    return any(not value for _, value in request.query_params.multi_items())
 
 
 def kpis_of(viewer: Viewer, team: str) -> list[Kpi]:
