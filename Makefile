@@ -61,7 +61,7 @@ bench: setup
 # The pictures in docs/pictures, of the demo home in a real browser.
 screenshots: setup packages
 	$(BIN)/shoplake --home .demo demo --no-serve --scale $(SCALE)
-	$(BIN)/python -m docs.pictures --home .demo
+	SHOPLAKE_PORTAL_ANSWER_SECONDS=120 $(BIN)/python -m tests.portal.pages.pictures --home .demo
 
 clean:
 	rm -rf $(VENV) .venv-peers node_modules shoplake/portal/static/vendor .demo .demo-files build

@@ -26,7 +26,7 @@ def make_people(settings: Settings) -> tuple[list[str], str]:
         known = {user.name for user in logins.users.list()}
         for role in roles:
             name = f"{PREFIX}{role}"
-            with changing(settings, "users password" if name in known else "users add", user=name, role=role):
+            with changing(settings, "users password" if name in known else "users add", user=name, given_role=role):
                 if name in known:
                     logins.users.set_password(name, hashed)
                 else:

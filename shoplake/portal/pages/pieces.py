@@ -96,6 +96,7 @@ def panel_markup(
         exports=[(kind, filters.address(place, rows=rows)) for kind, place in exported],
         is_whole=is_whole,
         is_plain=is_plain,
+        number=lambda value: viewer.figures.value(value, "count"),
     )
 
 

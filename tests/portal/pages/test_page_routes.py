@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import httpx
@@ -12,10 +13,14 @@ from shoplake.access.kpi import load_kpis
 from shoplake.access.kpi_sources import may_see
 from shoplake.access.login import open_logins
 from shoplake.access.rights import Rights
+from shoplake.portal.app import make_app
+from shoplake.portal.callers import SESSION_COOKIE
 from shoplake.portal.pages.answering import PageRoute
-from shoplake.portal.pages.boards import TEAMS
+from shoplake.portal.pages.boards import BOARDS, TEAMS
 from shoplake.portal.pages.router import OPEN, ROUTERS
 from shoplake.portal.pages.visitors import visitor
+from shoplake.portal.service import Service
+from shoplake.settings import Settings
 from tests.access.released import identities
 from tests.portal.serving import Serving
 from tests.portal.test_routes import depended_on
@@ -39,7 +44,7 @@ def sessions(portal: Serving) -> Iterator[dict[str, httpx.Client]]:
         for identity in identities(portal.settings):
             token, _ = logins.sign_ins.add_session(identity.name, lasts=dt.timedelta(hours=1))
             found[identity.name] = portal.client()
-            found[identity.name].cookies.set("__Host-shoplake", token)
+            found[identity.name].cookies.set(SESSION_COOKIE, token)
     yield found
     for client in found.values():
         client.close()
@@ -94,3 +99,55 @@ def test_signing_in_goes_on_to_own_pages_only(portal: Serving) -> None:
         assert "elsewhere" not in portal.anybody.get("/login", params={"next": target}).text
     foreign = portal.anybody.post("/login", data={"name": "sales"}, headers={"origin": "https://elsewhere.example"})
     assert foreign.status_code == 403
+
+
+def ask(settings: Settings, user: str, *paths: str) -> list[httpx.Response]:
+    """Ask a service in this process for pages, as a user with a session."""
+    import datetime as dt
+
+    with open_logins(settings) as logins:
+        token, _ = logins.sign_ins.add_session(user, lasts=dt.timedelta(hours=1))
+    service = Service(settings)
+
+    async def asked() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(make_app(settings, service))
+        cookies = {SESSION_COOKIE: token}
+        async with httpx.AsyncClient(transport=transport, base_url="https://localhost", cookies=cookies) as client:
+            return [await client.get(path) for path in paths]
+
+    with service.running():
+        return asyncio.run(asked())
+
+
+def test_before_the_first_release_a_page_says_that_there_is_none(settings: Settings) -> None:
+    with open_logins(settings) as logins:
+        logins.users.add("maria", "sales", {}, "unset")
+    page, tile, panel, profile = ask(
+        settings,
+        "maria",
+        "/sales",
+        "/sales/total_sales/tile",
+        "/sales/total_sales/panel/total_sales-region",
+        "/profile",
+    )
+    assert "Nothing has been released yet." in page.text
+    for part in (tile, panel):
+        assert 'data-state="no-data"' in part.text
+        assert "Nothing has been released yet." in part.text
+    assert profile.status_code == 200
+
+
+def test_what_takes_too_long_is_said_so(portal_home: Settings) -> None:
+    hasty = portal_home.model_copy(update={"portal_answer_seconds": 1e-6})
+    tile, panel = ask(hasty, "sales", "/sales/total_sales/tile", "/sales/total_sales/panel/total_sales-day")
+    for part in (tile, panel):
+        assert 'data-state="failed"' in part.text
+        assert "It took too long." in part.text
+        assert "Try again" in part.text
+
+
+def test_without_scripts_a_page_comes_whole_with_every_table(portal_home: Settings) -> None:
+    (page,) = ask(portal_home, "finance", "/finance?plain=1")
+    assert 'data-state="loading"' not in page.text
+    assert page.text.count("<table") == len(BOARDS["finance"])
+    assert '<details class="twin"' not in page.text

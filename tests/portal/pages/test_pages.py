@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +17,10 @@ from shoplake.access.kpi import answer, load_kpis
 from shoplake.access.login import open_logins
 from shoplake.access.rendering import json_text
 from shoplake.audit.reading import Wanted, find
+from shoplake.pipeline.run import run
 from shoplake.portal.pages.boards import TEAMS
 from shoplake.settings import Settings
-from tests.access.released import SOUTH
+from tests.access.released import SOUTH, land_day
 from tests.portal.pages.conftest import Person, axe, built, signed_in
 from tests.portal.serving import Serving
 
@@ -314,3 +316,17 @@ def test_a_new_password_ends_other_sessions_and_keeps_this_one(portal: Serving, 
     assert second.context.request.get("/profile", max_redirects=0).status == 200
     first.close()
     second.close()
+
+
+def test_a_new_release_is_shown_without_a_reload(as_: Open, portal_home: Settings, tmp_path: Path) -> None:
+    page = opened(as_("finance"), "/finance")
+    before = float(tiles(page)["revenue"])
+    page.evaluate("window.sameDocument = true")
+    land_day(portal_home, tmp_path, 2)
+    run(portal_home)
+    tile = page.locator("[data-kpi=revenue]")
+    expect(tile).to_have_attribute("data-value", f"{before + 60:.2f}", timeout=SLOW)
+    settled(page)
+    assert float(tiles(page)["revenue"]) == before + 60
+    assert page.locator("#revenue-day tbody tr").count() == 3
+    assert page.evaluate("window.sameDocument") is True
