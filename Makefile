@@ -32,8 +32,8 @@ packages:
 
 # What the portal's pages are shown with, and libraries that the tests use.
 node_modules/.ready: package.json package-lock.json .npmrc
-	@if command -v npm >/dev/null; then npm ci --ignore-scripts --no-audit --no-fund && touch $@; \
-	else echo "npm is not installed: the portal shows tables without charts, and tests with npm's libraries are skipped."; fi
+	@{ command -v npm >/dev/null && npm ci --ignore-scripts --no-audit --no-fund && touch $@; } || \
+	echo "No packages of npm: the portal shows tables without charts, and tests with such libraries are skipped."
 
 shoplake/portal/static/vendor/.ready: $(VENV)/.ready node_modules/.ready shoplake/portal/build.py
 	@$(BIN)/python -m shoplake.portal.build

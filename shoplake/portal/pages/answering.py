@@ -94,7 +94,8 @@ def _told(request: Request, error: BaseException) -> tuple[int, str, str]:
         return error.status_code, "This address leads nowhere.", ""
     if isinstance(error, ShoplakeError) and (status := status_of(error)) != FAILED:
         return status, error.message, error.hint
-    answered = json.loads(bytes(failed(error, f"{request.method} {request.scope['path']}").body))
+    route = getattr(request.scope.get("route"), "path", "unknown")  # never the address, which may say anything
+    answered = json.loads(bytes(failed(error, f"{request.method} {route}").body))
     return FAILED, answered["error"]["message"], answered["error"]["hint"]
 
 

@@ -57,11 +57,12 @@ def test_a_team_page_opens_for_those_who_may_see_a_kpi_of_it(
         rights = Rights.of(portal.settings, identity)
         seen = {kpi.team for kpi in load_kpis().values() if rights.may_use("kpi").is_allowed and may_see(rights, kpi)}
         client = sessions[identity.name]
+        profile = client.get("/profile")
+        assert profile.status_code == 200
         for team in TEAMS:
             answered = client.get(f"/{team}")
             assert answered.status_code == (200 if team in seen else 403), (identity.name, team)
-            assert (f'href="/{team}"' in client.get("/profile").text) == (team in seen)
-        assert client.get("/profile").status_code == 200
+            assert (f'href="/{team}"' in profile.text) == (team in seen)
 
 
 def test_nobody_is_led_to_sign_in_and_parts_are_refused(portal: Serving) -> None:
