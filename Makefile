@@ -55,7 +55,7 @@ proof: setup
 	$(BIN)/python -m pytest -m proof
 
 bench: setup
-	@failed=0; for part in bench bench.collector bench.consume "bench.stream --output docs/benchmarks.md" bench.audit; do \
+	@failed=0; for part in bench bench.collector bench.consume "bench.stream --output docs/benchmarks.md" bench.audit bench.service; do \
 		$(BIN)/python -m $$part || failed=1; done; exit $$failed
 
 # The pictures in docs/pictures, of the demo home in a real browser.

@@ -161,3 +161,31 @@ class BusyError(ShoplakeError):
         """Say that the same may be asked again in ``retry_after`` seconds."""
         super().__init__(message, hint=hint)
         self.retry_after = retry_after
+
+
+class QueryTimeout(ShoplakeError):  # noqa: N818 - what happened, as the field says it
+    """A query took longer than it may."""
+
+    code = "query_timeout"
+    exit_code = 1
+
+
+class QueryCancelled(ShoplakeError):  # noqa: N818 - as QueryTimeout
+    """Somebody ended a query."""
+
+    code = "query_cancelled"
+    exit_code = 1
+
+
+class TooManyQueries(ShoplakeError):  # noqa: N818 - as QueryTimeout
+    """So many queries run that another did not get its turn in time."""
+
+    code = "too_many_queries"
+    exit_code = 1
+
+
+class WorkerLost(ShoplakeError):  # noqa: N818 - as QueryTimeout
+    """The process that answered a query ended before it had."""
+
+    code = "worker_lost"
+    exit_code = 1

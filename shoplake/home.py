@@ -69,6 +69,11 @@ class HomePaths:
         return self.home / "releases" / "current"
 
     @property
+    def sandbox(self) -> Path:
+        """Folder of the files that sandboxed sessions see, as links to partitions, while a service runs."""
+        return self.home / "releases" / "sandbox"
+
+    @property
     def build(self) -> Path:
         """Scratch folder: what a build writes before it is published, and spill files."""
         return self.home / "build"

@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     service_stream_seconds: Annotated[float, Field(gt=0)] = Field(
         20, description="Seconds between two rounds of the stream that `shoplake serve` runs."
     )
+    service_page_rows: Annotated[int, Field(gt=0)] = Field(
+        1_000, description="Most rows of an answer to SQL that are a page to look at; more of them are an export."
+    )
     portal_answer_seconds: Annotated[float, Field(gt=0)] = Field(
         10, description="Seconds after which a tile or table of a page that is not answered says so."
     )
@@ -114,6 +117,34 @@ class Settings(BaseSettings):
     )
     oidc_limits: dict[str, str] = Field(
         {}, description='Claim that limits users, by attribute, such as `{region = "regions"}`; `*` in it is no limit.'
+    )
+
+    sandbox_workers: Annotated[int, Field(gt=0)] = Field(
+        8, description="Queries of people that run at once, of one person half of them; more wait for their turn."
+    )
+    sandbox_wait_seconds: Annotated[float, Field(ge=0)] = Field(
+        10, description="Seconds for which a query waits for its turn before it is refused."
+    )
+    sandbox_seconds: Annotated[float, Field(gt=0)] = Field(60, description="Seconds after which a query is ended.")
+    sandbox_rows: Annotated[int, Field(gt=0)] = Field(
+        5_000_000, description="Most rows in the answer to a query; it is cut there."
+    )
+    sandbox_bytes: Annotated[int, Field(gt=0)] = Field(
+        256_000_000, description="Most bytes in the answer to a query, as Arrow; it is cut there."
+    )
+    sandbox_memory_bytes: Annotated[int, Field(ge=64_000_000)] = Field(
+        1_000_000_000, description="Memory that the engine of one query may use; it never spills to disk."
+    )
+    sandbox_threads: Annotated[int, Field(gt=0)] = Field(
+        2, description="Threads of a query that reads tables; others have one."
+    )
+    sandbox_user: str = Field(
+        "nobody", description="User of the operating system that queries run as, where the service runs as root."
+    )
+    sandbox_first_uid: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="First of 16 user ids that nobody else uses: sessions of different rights then run as different "
+        "users, where the service runs as root. 0 runs all as `sandbox_user`.",
     )
 
     collector_tls: bool = Field(

@@ -29,11 +29,11 @@ PEOPLE: dict[str, dict[str, list[str]]] = {
 
 
 @contextmanager
-def started_provider(folder: Path) -> Iterator[str]:
-    """Give the issuer of a running provider."""
+def started_provider(folder: Path, callback: str = CALLBACK) -> Iterator[str]:
+    """Give the issuer of a running provider that sends people back to ``callback``."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.oidc", str(folder)], cwd=ROOT, env=environment, stderr=subprocess.PIPE
+        [sys.executable, "-m", "tests.oidc", str(folder), callback], cwd=ROOT, env=environment, stderr=subprocess.PIPE
     )
     try:
         place = folder / "issuer"
@@ -103,7 +103,7 @@ def basic(get_response: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return respond
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, callback: str) -> None:
     """Make the provider's database and serve it."""
     from wsgiref.simple_server import make_server
 
@@ -128,7 +128,7 @@ def main(folder: Path) -> None:
         client_secret=SECRET,
         client_type="confidential",
         authorization_grant_type="authorization-code",
-        redirect_uris=CALLBACK,
+        redirect_uris=callback,
         algorithm="RS256",
         skip_authorization=True,
     )
@@ -140,4 +140,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])

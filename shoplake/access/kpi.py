@@ -141,7 +141,8 @@ def _note(entry: Entry, found: Sequence[KpiAnswer]) -> None:
     marts = set(re.findall(r"\bmart_([a-z]+)(__\w+)", words))
     entry.tables = sorted(f"{team}.mart_{team}{rest}" for team, rest in marts)
     entry.release = found[0].release if found else entry.release
-    entry.show([answer.as_dict() for answer in found])
+    for answer in found:
+        entry.add(answer.shown)
     entry.rows = sum(len(answer.rows) + 1 for answer in found)
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from shoplake.access.kpi_window import Window
+from shoplake.access.rendering import json_text
+from shoplake.audit.entry import Shown, measured
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,18 @@ class KpiAnswer:
     rows: list[dict[str, Any]] = field(default_factory=list)
     """Dimensions, ``value``, ``parts`` and ``previous`` of each group; ranked single rows where the KPI lists them."""
 
-    def as_dict(self) -> dict[str, Any]:
-        """Give the answer as plain data with stable names; dates as ISO text."""
+    @cached_property
+    def shown(self) -> Shown:
+        """Give what an audit record says of it."""
+        return measured([self.as_dict()])
+
+    @cached_property
+    def json(self) -> str:
+        """Give it as JSON."""
+        return json_text(self.as_dict())
+
+    @cached_property
+    def _plain(self) -> dict[str, Any]:
         return {
             "kpi": self.kpi,
             "team": self.team,
@@ -103,6 +116,10 @@ class KpiAnswer:
             "total": self.total.as_dict(),
             "rows": [{name: _plain(value) for name, value in row.items()} for row in self.rows],
         }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the answer as plain data with stable names; dates as ISO text."""
+        return dict(self._plain)
 
     def overview(self) -> dict[str, Any]:
         """Give the total as one flat row, under the KPI's team and name."""

@@ -220,7 +220,7 @@ class Rights:
 
         """
         if not decision.is_allowed:
-            line = f"{self.policy.file.name}:{decision.line}"
+            line = f"{self.policy.file.name}:{decision.line}"  # Where it lies is nothing to who is refused.
             raise AccessDenied(
                 f"{self.identity.name} ({self.role.name}) may not {what}: {decision.reason}.",
                 hint=f"See {line}, and `shoplake access explain {self.identity.name}`.",

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from shoplake.access.statement import check_is_select, failure, tables_named
 from shoplake.audit.recording import showing
-from shoplake.errors import QueryError
 from shoplake.keys.rereading import rereads
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from shoplake.access.identity import Identity
     from shoplake.access.rights import Rights
     from shoplake.audit.entry import Entry
-    from shoplake.pipeline.manifest import Manifest
     from shoplake.settings import Settings
 
 
@@ -73,10 +69,8 @@ def query(
         try:
             found = _answer(settings, sql, parameters, release, limit, rights, entry)
         except duckdb.Error as error:
-            if rights:
-                shown = rights.narrowed(required(settings, release)).tables
-                rights.require(rights.about_names_in(str(error), shown), "see this")
-            raise QueryError(str(error), hint="`shoplake releases show` lists the tables and their columns.") from error
+            shown = required(settings, release)
+            raise failure(str(error), rights, rights.narrowed(shown) if rights else shown) from error
         entry.release = found.release
         entry.show(found.rows)
     return found
@@ -98,7 +92,7 @@ def _answer(
     manifest = required(settings, release)
     if rights:
         manifest = rights.narrowed(manifest)
-    entry.tables = _tables(manifest, sql)
+    entry.tables = tables_named(manifest, sql)
     con = open_release(settings, manifest)
     try:
         check_is_select(con, sql)
@@ -114,28 +108,3 @@ def _answer(
         rows=found if limit is None else found[:limit],
         is_cut=limit is not None and len(found) > limit,
     )
-
-
-def _tables(manifest: Manifest, sql: str) -> list[str]:
-    """Name the tables that a query may read: those that it names, or all where it may make up names as it runs."""
-    words = {word.lower() for word in re.findall(r"\w+", sql)}
-    makes_names = bool(words & {"query", "query_table"})
-    return sorted(f"{t.database}.{name}" for name, t in manifest.tables.items() if makes_names or name.lower() in words)
-
-
-def check_is_select(con: DuckDBPyConnection, sql: str) -> None:
-    """Pass only a single SELECT or EXPLAIN.
-
-    Raises:
-        QueryError: anything else, or SQL that does not parse.
-
-    """
-    import duckdb
-
-    try:
-        statements = con.extract_statements(sql)
-    except duckdb.Error as error:
-        raise QueryError(str(error), hint="Correct the SQL; it is DuckDB's dialect.") from error
-    kinds = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
-    if len(statements) != 1 or statements[0].type not in kinds:
-        raise QueryError("Only one SELECT (or EXPLAIN) at a time is allowed.", hint="A release is read-only.")

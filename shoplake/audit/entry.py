@@ -10,11 +10,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 PSEUDONYM = re.compile(rb"\bc_[0-9a-f]{16}\b")
+UNBOUND = re.compile(PSEUDONYM.pattern.replace(rb"\b", b""))
 MOST_PERSONS = 1_000
 """A record names so many persons that were shown; above it holds their number only, and may hold any of them."""
 CHUNK = 10_000
@@ -74,7 +78,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
     release: str | None = None
     rows: int | None = None
     result_bytes: int | None = None
-    """Size of the rows, as JSON."""
+    """Size of the rows, as JSON, or as Arrow where they are many and stay so."""
     ms: float | None = None
     persons: list[str] = []
     """Pseudonyms that were asked for or shown."""
@@ -87,13 +91,23 @@ class Entry(msgspec.Struct, omit_defaults=True):
 
     def show(self, rows: Sequence[Any]) -> None:
         """Note rows that go out: their number, their size, the persons in them."""
-        persons, size = set(self.persons), self.result_bytes or 0
-        for start in range(0, len(rows), CHUNK):
-            text = ENCODER.encode(rows[start : start + CHUNK])
-            size += len(text)
-            persons.update(found.decode() for found in set(PSEUDONYM.findall(text)))
-        self.rows = (self.rows or 0) + len(rows)
-        self.result_bytes = size
+        self.add(measured(rows))
+
+    def add(self, shown: Shown) -> None:
+        """Note rows that go out, measured before."""
+        self.rows = (self.rows or 0) + shown.rows
+        self.result_bytes = (self.result_bytes or 0) + shown.result_bytes
+        self._name(set(self.persons) | shown.persons)
+
+    def show_table(self, table: pa.Table) -> None:
+        """Note the rows of an Arrow table that goes out, as `show` does; whole, never row by row."""
+        persons = set(self.persons)
+        for column in table.columns:
+            if _may_name_persons(column.type):
+                for chunk in column.chunks:
+                    persons.update(found.decode() for found in _pseudonyms_in(chunk))
+        self.rows = (self.rows or 0) + table.num_rows
+        self.result_bytes = (self.result_bytes or 0) + table.nbytes
         self._name(persons)
 
     def encoded(self) -> bytes:
@@ -106,6 +120,36 @@ class Entry(msgspec.Struct, omit_defaults=True):
         if len(persons) > MOST_PERSONS:
             self.persons_count = max(len(persons), self.persons_count or 0)
         self.persons = sorted(persons)[:MOST_PERSONS]
+
+
+def _may_name_persons(kind: pa.DataType) -> bool:
+    """Say whether there is text in a type."""
+    return any(word in str(kind) for word in ("string", "binary"))
+
+
+def _pseudonyms_in(values: pa.Array) -> set[bytes]:
+    """Give what looks like a pseudonym anywhere in the memory of an array, where its values lie one after the other."""
+    found = {match for buffer in values.buffers() if buffer for match in set(UNBOUND.findall(buffer))}
+    return found | (_pseudonyms_in(values.dictionary) if hasattr(values, "dictionary") else set())
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a record says of rows that go out."""
+
+    rows: int
+    result_bytes: int
+    persons: frozenset[str]
+
+
+def measured(rows: Sequence[Any]) -> Shown:
+    """Measure rows: their number, their size as JSON, the persons in them."""
+    persons, size = set[str](), 0
+    for start in range(0, len(rows), CHUNK):
+        text = ENCODER.encode(rows[start : start + CHUNK])
+        size += len(text)
+        persons.update(found.decode() for found in set(PSEUDONYM.findall(text)))
+    return Shown(len(rows), size, frozenset(persons))
 
 
 ENCODER = msgspec.json.Encoder(enc_hook=str)

@@ -46,8 +46,12 @@ class Server(uvicorn.Server):
             self._on_started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End."""
+        """End; connections on which nothing goes on are cut, for TLS would wait for their goodbye."""
         self._on_ending()
+        for connection in list(self.server_state.connections):
+            cycle = getattr(connection, "cycle", None)
+            if cycle is None or cycle.response_complete:
+                connection.transport.abort()
         await super().shutdown(sockets)
 
 

@@ -43,7 +43,7 @@ def noting_keys() -> Iterator[set[str]]:
 
 
 def note_keys(names: Iterable[str]) -> None:
-    """Note keys that were opened before for what is used again now."""
+    """Note keys that a block uses which were opened before it: `noting_keys` then gives them too."""
     opened = _OPENED.get()
     if opened is not None:
         opened.update(names)
@@ -118,9 +118,7 @@ class Keyring:
             KeyAccessError: there is none, or it does not open under the key-encryption key.
 
         """
-        opened = _OPENED.get()
-        if opened is not None:
-            opened.add(f"{name}/{version}")
+        note_keys([f"{name}/{version}"])
         cached = self._cache.get((name, version))
         if cached is not None:
             return cached

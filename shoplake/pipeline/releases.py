@@ -76,14 +76,34 @@ def load(settings: Settings, release_id: str) -> Manifest:
         state = file.stat()
         return _read(file, (state.st_ino, state.st_mtime_ns, state.st_size))
     except FileNotFoundError as error:
-        raise NotFoundError(
-            f"There is no release {release_id!r}.", hint="`shoplake releases list` shows those that are kept."
-        ) from error
+        raise _not_kept(release_id) from error
     except msgspec.DecodeError as error:
         raise HomeError(
             f"The manifest of release {release_id} is damaged: {error}",
             hint="Remove the file and run `shoplake run` to build a new release from the lake.",
         ) from error
+
+
+def served_id(settings: Settings) -> str | None:
+    """Give the id of the release that is served, or None before the first one."""
+    try:
+        return HomePaths(settings.home).pointer.read_text(encoding="ascii").strip() or None
+    except FileNotFoundError:
+        return None
+
+
+def version(settings: Settings, release_id: str) -> tuple[int, int, int]:
+    """Tell the states of a release's manifest apart: it changes when its files do, as by a rotation of keys.
+
+    Raises:
+        NotFoundError: there is no release of that id.
+
+    """
+    try:
+        state = _manifest_path(settings, release_id).stat()
+    except FileNotFoundError as error:
+        raise _not_kept(release_id) from error
+    return state.st_ino, state.st_mtime_ns, state.st_size
 
 
 @lru_cache(maxsize=2)
@@ -261,6 +281,12 @@ def changed_tables(before: Mapping[str, Table], after: Mapping[str, Table]) -> d
         if labels:
             changes[name] = labels
     return changes
+
+
+def _not_kept(release_id: str) -> NotFoundError:
+    return NotFoundError(
+        f"There is no release {release_id!r}.", hint="`shoplake releases list` shows those that are kept."
+    )
 
 
 def _manifest_path(settings: Settings, release_id: str) -> Path:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from shoplake import __version__
-from shoplake.portal.api import documentation, health, kpis, sessions, sign_on
+from shoplake.portal.api import documentation, health, kpis, queries, sessions, sign_on, sql
 from shoplake.portal.pages.router import add_pages
 from shoplake.portal.refusals import add_handlers, documented
 from shoplake.portal.service import Service
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from shoplake.portal.hosted_collector import HostedCollector
     from shoplake.settings import Settings
 
-ROUTERS = (documentation.router, health.router, sessions.router, sign_on.router, kpis.router)
+ROUTERS = (
+    documentation.router,
+    health.router,
+    sessions.router,
+    sign_on.router,
+    kpis.router,
+    sql.router,
+    queries.router,
+)
 """Every router of the service; a new module of routes is added here."""
 OPEN = frozenset(
     ["/healthz", "/v1/openapi.json", "/v1/docs", "/v1/sign-on", "/v1/sign-on/callback", "POST /v1/sessions"]

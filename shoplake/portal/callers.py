@@ -16,9 +16,10 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 
 from shoplake.access.identity import Identity
 from shoplake.access.rights import Rights
+from shoplake.audit.recording import showing
 from shoplake.errors import AuthenticationFailed
 from shoplake.portal import csrf
-from shoplake.portal.service import TheService
+from shoplake.portal.service import Service
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -46,7 +47,6 @@ class Caller:
 
 async def caller(
     request: Request,
-    service: TheService,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
     session: Annotated[str | None, Security(COOKIE)],
 ) -> Caller:
@@ -57,6 +57,7 @@ async def caller(
         ForeignRequestError: by cookie, and not from a page of ours.
 
     """
+    service: Service = request.app.state.service  # not as a dependency, which FastAPI would solve once more
     if "authorization" in request.headers:
         token = bearer.credentials if bearer is not None else ""
         return Caller(await service.looking_up.run(lambda: service.logins.look(lambda now: now.of_token(token))))
@@ -81,9 +82,17 @@ def using(console: str) -> Callable[..., Awaitable[Identity]]:
 
     """
 
-    async def user_of_console(who: SignedIn, service: TheService) -> Identity:
+    async def user_of_console(who: SignedIn, request: Request) -> Identity:
+        service: Service = request.app.state.service
         rights = Rights.of(service.settings, who.identity)
-        rights.require(rights.may_use(console), f"use {console}")
+        decision = rights.may_use(console)
+        if not decision.is_allowed:
+
+            def refuse() -> None:
+                with showing(service.settings, console, by="HTTP"):  # the refusal is on record, too
+                    rights.require(decision, f"use {console}")
+
+            await service.answer(who.identity, refuse)
         return who.identity
 
     user_of_console.console = console  # type: ignore[attr-defined]

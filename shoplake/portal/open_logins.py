@@ -8,6 +8,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 from shoplake.access.login import Logins, open_logins
+from shoplake.errors import AuthenticationFailed
 from shoplake.home import HomePaths
 from shoplake.keys.rereading import rereads
 
@@ -32,6 +33,8 @@ class OpenLogins:
         """Read something; read it again where a change of keys has come between."""
         try:
             return read(self.now())
+        except AuthenticationFailed:
+            raise
         except Exception:
             self.close()
             raise

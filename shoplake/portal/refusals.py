@@ -25,14 +25,18 @@ log = logging.getLogger("shoplake.portal")
 STATUS: dict[type[ShoplakeError], int] = {
     errors.InputError: 400,
     errors.QueryError: 400,
+    errors.QueryTimeout: 400,
     errors.AuthenticationFailed: 401,
     errors.AccessDenied: 403,
     errors.ForeignRequestError: 403,
     errors.NotFoundError: 404,
+    errors.QueryCancelled: 409,
     errors.ThrottledError: 429,
     errors.UnreachableError: 502,
     errors.BusyError: 503,
     errors.LockedError: 503,
+    errors.TooManyQueries: 503,
+    errors.WorkerLost: 503,
     errors.AuditLogError: 503,
 }
 """Status by class, the nearest one counts; what is not here is the service's own failure: 500."""
@@ -80,6 +84,7 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 TEXTS = {
     403: "The policy does not allow it, or the CSRF token is missing.",
+    409: "Somebody stopped the query.",
     429: "Too many failed attempts; Retry-After says how many seconds to wait.",
     502: "Another server that is needed does not answer.",
 }
@@ -118,6 +123,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ShoplakeError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _any)
 
 
 async def _ours(request: Request, error: Exception) -> Response:
@@ -145,6 +151,10 @@ async def _invalid(_request: Request, error: Exception) -> Response:
 async def _http(_request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
     return refusal(error.status_code, headers=error.headers)
+
+
+async def _any(request: Request, error: Exception) -> Response:
+    return failed(error, _named(request))
 
 
 def _named(request: Request) -> str:

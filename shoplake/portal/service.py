@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from fastapi import Depends, Request
 
+from shoplake.access.sandbox import Sandbox
 from shoplake.access.warm import Warm
 from shoplake.audit.entry import Actor, acting_as
 from shoplake.portal.lanes import Lane
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MOST_WAITING = 64
+ASKING_PER_WORKER = 4
+"""Queries that may wait for each one that runs; the sandbox gives people their turns fairly."""
 
 
 class Service:
@@ -37,6 +40,8 @@ class Service:
         self.signing_in = Lane("signing-in", threads=2, most_waiting=32)
         """Each password takes 64 MiB and some tenths of a second of a processor."""
         self.answering = Lane("answering", threads=settings.service_answers, most_waiting=MOST_WAITING)
+        self.sandbox = Sandbox(settings)
+        self.asking = Lane("asking", threads=settings.sandbox_workers * ASKING_PER_WORKER, most_waiting=MOST_WAITING)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -45,9 +50,10 @@ class Service:
             opened.callback(self.logins.close)
             opened.callback(self.warm.close)
             self.metrics.watch("sessions", "Open sessions over releases.", self.warm.count)
-            for lane in (self.looking_up, self.signing_in, self.answering):
+            for lane in (self.looking_up, self.signing_in, self.answering, self.asking):
                 opened.callback(lane.close)
                 self.metrics.watch_lane(lane)
+            opened.enter_context(self.sandbox)
             self.logins.now()
             yield
 

@@ -10,11 +10,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from shoplake.errors import NotFoundError
 from shoplake.store.tables import access_token, login_failure, user_account, user_session
-from shoplake.store.users import User, Users, now
+from shoplake.store.users import User, now, user_of
 
 if TYPE_CHECKING:
     from shoplake.store.engine import Store
@@ -23,6 +23,17 @@ PREFIX = "slt"
 ID_BYTES, SECRET_BYTES = 6, 24
 FORGOTTEN_AFTER = dt.timedelta(days=1)
 """Failures that are older count no more."""
+
+
+def _in_use(table: Any, key: Any, *more: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's types say nothing
+    """Give the question for a session or a token and its user, who is not disabled; every request asks it."""
+    joined = select(table.c.revoked_at, table.c.expires_at, *more, *user_account.c)
+    joined = joined.join_from(table, user_account, user_account.c.name == table.c.user_name)
+    return joined.where(key == bindparam("asked"), user_account.c.disabled_at.is_(None))
+
+
+SESSION_IN_USE = _in_use(user_session, user_session.c.token_hash)
+TOKEN_IN_USE = _in_use(access_token, access_token.c.token_id, access_token.c.token_hash, access_token.c.scopes)
 
 
 @dataclass(frozen=True)
@@ -58,12 +69,9 @@ class SignIns:
 
     def session_user(self, token: str) -> User | None:
         """Give the user of a session that has neither ended nor been revoked; never a disabled one."""
-        here = (
-            user_session.c.token_hash == _hash(token),
-            user_session.c.revoked_at.is_(None),
-            user_session.c.expires_at > now(),
-        )
-        return self._user_of(user_session, here)
+        with self._store.reading() as con:
+            row: Any = con.execute(SESSION_IN_USE, {"asked": _hash(token)}).first()
+        return user_of(row) if row is not None and row.revoked_at is None and row.expires_at > now() else None
 
     def end_session(self, token: str) -> None:
         """End a session; a second call changes nothing."""
@@ -98,16 +106,13 @@ class SignIns:
         parts = token.split("_", 2)
         if len(parts) != 3 or parts[0] != PREFIX:  # noqa: PLR2004 - prefix, id, secret
             return None
-        here = access_token.c.token_id == parts[1]
         with self._store.reading() as con:
-            row: Any = con.execute(select(access_token).where(here)).first()
+            row: Any = con.execute(TOKEN_IN_USE, {"asked": parts[1]}).first()
         if row is None or not hmac.compare_digest(row.token_hash, _hash(token)):
             return None
         if row.revoked_at is not None or row.expires_at <= now():
             return None
-        user = self._user_of(access_token, (here,))
-        scopes = frozenset(row.scopes) if row.scopes is not None else None
-        return (user, scopes) if user else None
+        return user_of(row), frozenset(row.scopes) if row.scopes is not None else None
 
     def tokens(self, user: str | None = None) -> list[AccessToken]:
         """List tokens, those of one user or all, revoked ones too."""
@@ -170,12 +175,6 @@ class SignIns:
             if address:
                 less = {"failures": login_failure.c.failures - 1}
                 con.execute(update(login_failure).where(login_failure.c.subject == address).values(less))
-
-    def _user_of(self, table: Any, here: tuple[Any, ...]) -> User | None:  # noqa: ANN401 - a table with user_name
-        joined = select(table.c.user_name).join(user_account, user_account.c.name == table.c.user_name)
-        with self._store.reading() as con:
-            name = con.execute(joined.where(*here, user_account.c.disabled_at.is_(None))).scalar()
-        return Users(self._store).find(name) if name is not None else None
 
 
 def _wait(beyond: int, last_at: dt.datetime, longest: dt.timedelta) -> float:

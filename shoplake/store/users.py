@@ -81,19 +81,19 @@ class Users:
         """List users by name, disabled ones too."""
         with self._store.reading() as con:
             rows: list[Any] = list(con.execute(select(user_account).order_by(user_account.c.name)))
-        return [_user(row) for row in rows]
+        return [user_of(row) for row in rows]
 
     def find(self, name: str) -> User | None:
         """Give a user, if there is one of that name."""
         with self._store.reading() as con:
             row = con.execute(select(user_account).where(user_account.c.name == name)).first()
-        return _user(row) if row is not None else None
+        return user_of(row) if row is not None else None
 
     def find_subject(self, subject: str) -> User | None:
         """Give the user of a subject at the provider of single sign-on, if there is one."""
         with self._store.reading() as con:
             row = con.execute(select(user_account).where(user_account.c.subject == subject)).first()
-        return _user(row) if row is not None else None
+        return user_of(row) if row is not None else None
 
     def get(self, name: str) -> User:
         """Give a user.
@@ -179,7 +179,8 @@ def _plain(attributes: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
     return {name: sorted(set(values)) for name, values in attributes.items()}
 
 
-def _user(row: Any) -> User:  # noqa: ANN401 - a row of SQLAlchemy
+def user_of(row: Any) -> User:  # noqa: ANN401 - a row of SQLAlchemy
+    """Give the user of a row that has the columns of ``user_account``."""
     return User(
         name=row.name,
         role=row.role,

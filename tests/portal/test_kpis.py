@@ -116,5 +116,7 @@ def test_each_answer_is_on_record_with_who_and_what(served: Serving, as_user: As
         assert any(name.startswith("sales.mart_sales__") for name in entry.tables)
         assert any(key.startswith("view.") for key in entry.keys)
         assert (entry.rows or 0) > 1
-    as_user("auditor").get("/v1/kpis/total_sales")
-    assert find(served.settings, Wanted(action="kpi"))[-1].actor == "north_sales", "shut out before anything is read"
+    for user, address in (("auditor", "/v1/kpis/total_sales"), ("sales", "/v1/kpis/revenue")):
+        assert as_user(user).get(address).status_code == 403
+        entry = find(served.settings, Wanted(action="kpi"))[-1]
+        assert (entry.actor, entry.outcome, entry.tables) == (user, "failed", [])

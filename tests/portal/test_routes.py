@@ -18,11 +18,11 @@ from tests.access.test_matrix import USERS, said
 from tests.portal.conftest import As
 from tests.portal.serving import Serving
 
-SIGNED_IN = {"GET /v1/me", "DELETE /v1/sessions/current"}
+SIGNED_IN = {"GET /v1/me", "DELETE /v1/sessions/current", "GET /v1/queries", "DELETE /v1/queries/{query_id}"}
 """Routes for whoever is somebody."""
-RULES = {"GET /v1/kpis": "kpis", "GET /v1/kpis/{name}": "kpi", "GET /metrics": "status"}
+RULES = {"GET /v1/kpis": "kpis", "GET /v1/kpis/{name}": "kpi", "POST /v1/sql": "sql", "GET /metrics": "status"}
 """Console of every other route; a new route gets a line here."""
-EXAMPLES = {"GET /v1/kpis/{name}": "/v1/kpis/total_sales"}
+EXAMPLES = {"GET /v1/kpis/{name}": "/v1/kpis/total_sales", "DELETE /v1/queries/{query_id}": "/v1/queries/none"}
 """Addresses of routes that take a parameter."""
 
 

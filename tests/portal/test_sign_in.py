@@ -110,8 +110,10 @@ def test_nothing_tells_a_wrong_name_from_a_wrong_password(served: Serving) -> No
 
 
 def test_after_some_failures_a_name_has_to_wait(served: Serving) -> None:
-    for _ in range(6):
+    for _ in range(20):  # the wait grows from a second, which a slow machine may have let pass
         answer = sign_in(served.anybody, "always-wrong", "wrong word for this")
+        if answer.status_code != 401:
+            break
     assert answer.status_code == 429
     assert answer.json()["error"]["code"] == "throttled"
     assert int(answer.headers["retry-after"]) > 0
@@ -156,7 +158,7 @@ def test_a_token_is_good_for_its_scopes_alone(served: Serving) -> None:
         assert program.get("/v1/me").json()["consoles"] == ["kpi"]
 
 
-@pytest.mark.parametrize("sent", ["Bearer", "Bearer slt_x_y", "Basic c2FsZXM6eA==", "bearer  ", "Bearer \u00e9"])
+@pytest.mark.parametrize("sent", ["Bearer", "Bearer slt_x_y", "Basic c2FsZXM6eA==", "bearer x", "Bearer \u00e9"])
 def test_an_authorization_that_opens_nothing_is_not_saved_by_a_cookie(served: Serving, sent: str) -> None:
     with served.client() as browser:
         sign_in(browser, "sales")

@@ -1,4 +1,4 @@
-"""Arrow's IPC stream: types and values as they are, without a copy on either side."""
+"""Arrow's IPC stream: types and values as they are, without a conversion on either side."""
 
 from __future__ import annotations
 
@@ -18,9 +18,30 @@ def write(table: pa.Table, about: About) -> Iterator[bytes]:
     """Give the table as an IPC stream; the schema's metadata say release, query and whether it was cut."""
     said = {"shoplake.release": about.release, "shoplake.query_id": about.query_id}
     said["shoplake.is_cut"] = str(about.is_cut).lower()
-    sink = pa.BufferOutputStream()
+    sink = _Sink()
     with pa.ipc.new_stream(sink, table.schema.with_metadata(said)) as stream:
-        stream.write_table(table, max_chunksize=BATCH_ROWS)
-    whole = memoryview(sink.getvalue())
-    for start in range(0, len(whole), PIECE_BYTES):
-        yield whole[start : start + PIECE_BYTES].tobytes()
+        for batch in table.to_batches(max_chunksize=BATCH_ROWS):
+            stream.write_batch(batch)
+            yield from sink.pieces()
+    yield from sink.pieces()
+
+
+class _Sink:
+    """Keeps what is written until it is taken: of a large table a batch at a time."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._kept = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self._kept += data
+        return len(data)
+
+    def flush(self) -> None:
+        """Have nothing to do."""
+
+    def pieces(self) -> Iterator[bytes]:
+        whole, self._kept = self._kept, bytearray()
+        for start in range(0, len(whole), PIECE_BYTES):
+            yield bytes(whole[start : start + PIECE_BYTES])

@@ -134,7 +134,8 @@ def _lists(array: Any) -> list[Any]:  # noqa: ANN401
 
 def _structs(array: Any) -> list[Any]:  # noqa: ANN401
     names = [array.type.field(n).name for n in range(array.type.num_fields)]
-    rows = zip(*(values(field) for field in array.flatten()), strict=True)
+    # Not `flatten`, which ends the whole process where a field is a union.
+    rows = zip(*(values(array.field(n)) for n in range(len(names))), strict=True)
     is_there = array.is_valid().to_pylist()
     if len(set(names)) < len(names) or "" in names:  # row(1, 2) has no names
         return [list(row) if there else None for row, there in zip(rows, is_there, strict=True)]

@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 router = APIRouter(prefix="/v1", tags=["documentation"])
 STYLE = (
@@ -22,7 +22,12 @@ _HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 
-@router.get("/docs", response_class=HTMLResponse)
+PAGE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The page.", "content": {"text/html": {"schema": {"type": "string"}}}}
+}
+
+
+@router.get("/docs", response_class=Response, responses=PAGE)
 async def docs(request: Request) -> HTMLResponse:
     """Show this page."""
     return HTMLResponse(_page(request.app), headers={"content-security-policy": POLICY})

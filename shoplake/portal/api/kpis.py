@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from shoplake.access.identity import Identity
-from shoplake.access.kpi import answer, answer_all
+from shoplake.access.kpi import KpiAnswer, answer, answer_all
 from shoplake.access.kpi_asking import filters
 from shoplake.access.rendering import csv_text, json_text
 from shoplake.access.rights import Rights
@@ -46,7 +46,7 @@ async def every(
     found = await service.answer(who, ask)
     if format == "csv":
         return csv_answer([one.overview() for one in found])
-    return json_answer([{k: v for k, v in one.as_dict().items() if k != "rows"} for one in found])
+    return json_answer(json_text([{k: v for k, v in one.as_dict().items() if k != "rows"} for one in found]))
 
 
 @router.get("/{name}", response_class=Response, responses=ANSWERS)
@@ -77,8 +77,14 @@ async def one(
         identity=who,
         warm=service.warm,
     )
-    found = await service.answer(who, ask)
-    return csv_answer(found.flat_rows()) if format == "csv" else json_answer(found.as_dict())
+    found = await service.answer(who, lambda: _rendered(ask()))
+    return csv_answer(found.flat_rows()) if format == "csv" else json_answer(found.json)
+
+
+def _rendered(found: KpiAnswer) -> KpiAnswer:
+    """Have the text made in the thread of the answer: a long one would hold up the loop."""
+    _ = found.json
+    return found
 
 
 def check_style(service: Service, who: Identity, style: Style) -> None:
@@ -93,9 +99,9 @@ def check_style(service: Service, who: Identity, style: Style) -> None:
         rights.require(rights.may_export("kpi"), "export from kpi (ask for JSON instead)")
 
 
-def json_answer(value: object) -> Response:
+def json_answer(text: str) -> Response:
     """Give an answer with the very JSON that the command prints."""
-    return Response(json_text(value) + "\n", media_type="application/json")
+    return Response(f"{text}\n", media_type="application/json")
 
 
 def csv_answer(rows: Sequence[dict[str, object]]) -> Response:

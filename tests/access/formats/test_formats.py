@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import json
 import math
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -53,6 +54,7 @@ HOSTILE = [
 ]
 TEXT = st.one_of(st.sampled_from(HOSTILE), st.text(st.characters(codec="utf-8"), max_size=12))
 INT64 = st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(-5, 5), st.sampled_from([2**53, 2**53 - 1, -(2**53)]))
+CONTROL = re.compile("_x00[01][0-9A-F]_")
 MOMENTS = st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31))
 COLUMNS: dict[Any, st.SearchStrategy[Any]] = {
     pa.bool_(): st.booleans(),
@@ -188,6 +190,11 @@ def test_xlsx_has_numbers_dates_and_texts_but_no_formula(table: pa.Table) -> Non
             assert _is_same(cell.value, value), (cell.value, value)
 
 
+def shown_by_excel(value: Any) -> Any:
+    """Undo the writing of control characters in a workbook, which openpyxl leaves as it is."""
+    return unescape(value) if isinstance(value, str) and CONTROL.search(value) else value
+
+
 def _is_same(found: Any, value: Any) -> bool:  # noqa: PLR0911 - a line a type
     if isinstance(value, dt.datetime) and isinstance(found, dt.datetime):
         return abs(found - value.replace(tzinfo=None)) < dt.timedelta(milliseconds=1)
@@ -204,7 +211,7 @@ def _is_same(found: Any, value: Any) -> bool:  # noqa: PLR0911 - a line a type
         return found in (None, "")
     if isinstance(shown, list | dict):
         shown = json.dumps(_map_as_pairs(shown), ensure_ascii=False, separators=(",", ":"))
-    return str(shown) == unescape(str(found))
+    return str(shown) == shown_by_excel(str(found))
 
 
 def test_what_duckdb_has_and_python_has_not_leaves_in_every_format() -> None:
@@ -213,13 +220,16 @@ def test_what_duckdb_has_and_python_has_not_leaves_in_every_format() -> None:
             """select 'infinity'::timestamp ends, '-infinity'::date began, interval '1 month 2 days 3.5 seconds' lasts,
             timestamp_ns '2026-01-01 00:00:00.123456789' fine, union_value(num := 1) one_of, 'a'::enum('a', 'b') kind,
             1::hugeint big, row(1, 'x') pair, uuid() id, '101'::bit bits, 1::bignum huge, null nil,
-            [[1], null] nested, time '12:00:01.5' noon, 'nan'::float missing, 1 twice, 2 twice from range(2)"""
+            [[1], null] nested, time '12:00:01.5' noon, 'nan'::float missing, 1 twice, 2 twice,
+            {'u': union_value(num := 1), 'l': [{'v': union_value(t := 'x')}]} deep, map(['k'], [interval 1 day]) of_days
+            from range(2)"""
         ).to_arrow_table()
     said = json.loads(written("json", table))
     row = dict(zip(table.column_names, said["rows"][0], strict=True))
     assert (row["ends"], row["began"], row["lasts"]) == ("infinity", "-infinity", "P1M2DT3.5S")
     assert (row["fine"], row["noon"]) == ("2026-01-01T00:00:00.123456789Z", "12:00:01.500000")
     assert (row["one_of"], row["kind"], row["big"], row["missing"], row["nested"]) == (1, "a", 1, "NaN", [[1], None])
+    assert (row["deep"], row["of_days"]) == ({"u": 1, "l": [{"v": "x"}]}, [["k", "P1D"]])
     read = pq.read_table(io.BytesIO(written("parquet", table)))
     assert read.column("lasts")[0].as_py() == "P1M2DT3.5S"
     assert written("csv", table).count(b"\r\n") == 3
