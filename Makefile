@@ -7,9 +7,9 @@ SCALE ?= 1
 SCRATCH := shm=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 2000000 {print $$6}'); \
 	mktemp -d "$${shm:-$${TMPDIR:-/tmp}}/shoplake-tests-XXXXXX"
 
-.PHONY: setup packages demo test lint proof bench clean
+.PHONY: setup packages demo test lint proof bench screenshots clean
 
-setup: $(VENV)/.ready
+setup: $(VENV)/.ready node_modules/.ready shoplake/portal/static/vendor/.ready
 
 $(VENV)/.ready: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "shoplake needs Python 3.11 or later (found $$($(PYTHON) --version)); set PYTHON=..."; exit 1; }
@@ -33,15 +33,18 @@ packages:
 		|| echo "Could not be installed: $$missing. Tests with them are skipped."; \
 	fi
 
-# Segment's libraries, which the tests send with.
+# What the portal's pages are shown with, and libraries that the tests use.
 node_modules/.ready: package.json package-lock.json .npmrc
-	@if command -v npm >/dev/null; then npm ci --ignore-scripts --no-audit --no-fund && touch $@; \
-	else echo "npm is not installed: tests with its libraries are skipped."; fi
+	@{ command -v npm >/dev/null && npm ci --ignore-scripts --no-audit --no-fund && touch $@; } || \
+	echo "No packages of npm: the portal shows tables without charts, and tests with such libraries are skipped."
+
+shoplake/portal/static/vendor/.ready: $(VENV)/.ready node_modules/.ready shoplake/portal/build.py
+	@$(BIN)/python -m shoplake.portal.build
 
 demo: setup
 	$(BIN)/shoplake --home .demo demo --scale $(SCALE)
 
-test: setup packages node_modules/.ready lint
+test: setup packages lint
 	@scratch=$$($(SCRATCH)) && trap 'rm -rf "$$scratch"' EXIT INT TERM && chmod 711 "$$scratch" && \
 	TMPDIR=$$scratch $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not proof"
 
@@ -59,5 +62,10 @@ bench: setup
 	@failed=0; for part in bench bench.collector bench.consume "bench.stream --output docs/benchmarks.md" bench.audit bench.sandbox bench.service; do \
 		$(BIN)/python -m $$part || failed=1; done; exit $$failed
 
+# The pictures in docs/pictures, of the demo home in a real browser.
+screenshots: setup packages
+	$(BIN)/shoplake --home .demo demo --no-serve --scale $(SCALE)
+	SHOPLAKE_PORTAL_ANSWER_SECONDS=120 $(BIN)/python -m tests.portal.pages.pictures --home .demo
+
 clean:
-	rm -rf $(VENV) .venv-peers node_modules .demo .demo-files build
+	rm -rf $(VENV) .venv-peers node_modules shoplake/portal/static/vendor .demo .demo-files build

@@ -98,6 +98,12 @@ class Settings(BaseSettings):
     service_page_rows: Annotated[int, Field(gt=0)] = Field(
         1_000, description="Most rows of an answer to SQL that are a page to look at; more of them are an export."
     )
+    portal_answer_seconds: Annotated[float, Field(gt=0)] = Field(
+        10, description="Seconds after which a tile or table of a page that is not answered says so."
+    )
+    portal_poll_seconds: Annotated[float, Field(ge=1)] = Field(
+        3, description="Seconds between two looks of an open page for a new release."
+    )
     session_hours: Annotated[float, Field(gt=0)] = Field(12, description="Hours after which a login has to be renewed.")
     token_days: Annotated[int, Field(gt=0)] = Field(
         90, description="Most days for which a personal access token can be good."

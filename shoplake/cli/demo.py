@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,16 +27,22 @@ REFERENCE_FIRST = ("stores", "products", "warehouses", "pos", "inventory", "web_
     type=click.Path(path_type=Path, file_okay=False),
     help="Where the simulated files go [default: beside the home, its name with -files].",
 )
+@click.option(
+    "--serve/--no-serve", "is_serving", default=None, help="Serve the portal in the end [default: on a terminal]."
+)
+@click.option("--port", default=8443, show_default=True, type=click.IntRange(0, 65535), help="Port of the portal.")
 @click.pass_context
-def demo(ctx: click.Context, scale: float, seed: int, files: Path | None) -> None:
-    r"""Simulate a retail chain, land its files, build and audit a release, and show every team's KPIs.
+def demo(ctx: click.Context, scale: float, seed: int, files: Path | None, is_serving: bool | None, port: int) -> None:
+    r"""Simulate a retail chain, land its files, build and audit a release, show every team's KPIs, serve the portal.
 
-    A second call with the same seed and scale finds the same files and changes nothing.
+    A second call with the same seed and scale finds the same files and changes nothing, but for the password of the
+    demo's users.
 
     \b
     Example:
       shoplake --home .demo demo --scale 0.1
     """
+    from shoplake.cli.demo_people import make_people
     from shoplake.pipeline.init import init_home
     from shoplake.pipeline.run import run
     from shoplake.settings import load_settings
@@ -47,6 +54,7 @@ def demo(ctx: click.Context, scale: float, seed: int, files: Path | None) -> Non
         _simulate(folder, scale, seed)
     init_home(settings)
     settings = _keeping_words(settings)
+    people, password = make_people(settings)
     for source in REFERENCE_FIRST:
         with _step(f"Land {source}") as told:
             told.append(_land(settings, source, folder / source))
@@ -58,6 +66,19 @@ def demo(ctx: click.Context, scale: float, seed: int, files: Path | None) -> Non
     ctx.invoke(kpis, from_=None, to=None, team=None, release=None, user=None, style="table")
     click.echo(f"From nothing to every KPI in {time.perf_counter() - started:.0f} s.\n")
     _say_what_next(settings, folder)
+    click.echo(f"\nSign in to the portal as {', '.join(people)}\nwith the password {password}")
+    if sys.stdout.isatty() if is_serving is None else is_serving:
+        _serve(settings, port)
+
+
+def _serve(settings: Settings, port: int) -> None:
+    from shoplake.portal.serve import serve
+
+    def say(url: str) -> None:
+        ca = _short(settings.home) / "tls" / "ca.pem"
+        click.echo(f"\nThe portal is at {url} until Ctrl-C. Its certificate is signed by {ca}.")
+
+    serve(settings, host="127.0.0.1", port=port, on_ready=say)
 
 
 def _simulate(folder: Path, scale: float, seed: int) -> None:
@@ -108,6 +129,7 @@ def _say_what_next(settings: Settings, folder: Path) -> None:
         ("quarantine list pos", "rows that broke a rule, and why"),
         (f"land pos {files}/later/pos", "a day comes again with other content; then `run` and `releases diff`"),
         ("status", "freshness, quarantine, restatements"),
+        ("serve", "the portal and the API, by HTTPS"),
     ):
         click.echo(f"  .venv/bin/shoplake --home {home} {command}\n      {why}")
 

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from shoplake import __version__
 from shoplake.portal.api import documentation, health, kpis, queries, sessions, sign_on, sql
+from shoplake.portal.pages.router import add_pages
 from shoplake.portal.refusals import add_handlers, documented
 from shoplake.portal.service import Service
 
@@ -76,4 +77,5 @@ def make_app(settings: Settings, service: Service | None = None, collector: Host
     add_handlers(app)
     for router in ROUTERS:
         app.include_router(router, responses=documented(422, 500))
+    add_pages(app)
     return app

@@ -1,0 +1,1 @@
+"""The pages that people see: what each shows, and how figures read in their language."""

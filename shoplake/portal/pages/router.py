@@ -1,0 +1,23 @@
+"""Every route of the pages, in the order in which addresses are looked up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shoplake.portal.pages import exports, figures_explained, files, profile, signing_in, teams
+from shoplake.portal.pages.answering import answer_browsers
+from shoplake.portal.pages.assets import ADDRESS
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+ROUTERS = (files.router, signing_in.router, profile.router, teams.router, figures_explained.router, exports.router)
+OPEN = frozenset([f"{ADDRESS}{{name}}", "/login"])
+"""Pages for everybody; every other one asks who looks."""
+
+
+def add_pages(app: FastAPI) -> None:
+    """Add the pages to an application."""
+    for router in ROUTERS:
+        app.include_router(router)
+    answer_browsers(app)

@@ -1,0 +1,152 @@
+"""Who looks at a page: signed in by the browser's session, in a language and an appearance of their own."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, TypeVar
+from urllib.parse import parse_qsl
+
+from fastapi import Depends, Request
+
+from shoplake.access.identity import Identity
+from shoplake.access.kpi_window import Window
+from shoplake.errors import AuthenticationFailed, ForeignRequestError
+from shoplake.home import HomePaths
+from shoplake.portal import csrf
+from shoplake.portal.callers import SESSION_COOKIE
+from shoplake.portal.pages.language import Language, language_of
+from shoplake.portal.pages.viewer import Viewer
+from shoplake.portal.service import Service, TheService
+
+if TYPE_CHECKING:
+    from shoplake.access.kpi_answer import KpiAnswer
+    from shoplake.pipeline.manifest import Manifest
+    from shoplake.settings import Settings
+
+T = TypeVar("T")
+LANGUAGE_COOKIE, THEME_COOKIE = "__Host-language", "__Host-theme"
+THEMES = {"light", "dark"}
+CSRF_FIELD = "csrf"
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """A signed-in person at a browser."""
+
+    identity: Identity
+    service: Service = field(repr=False)
+    language: Language
+    theme: str
+    session: str = field(repr=False)
+
+    @property
+    def csrf(self) -> str:
+        """Give what forms of this session carry."""
+        return csrf.token_for(self.session)
+
+    def viewer(self) -> Viewer:
+        """Give the person as they look at the current release."""
+        settings = self.service.settings
+        manifest = current_manifest(settings)
+        return Viewer(settings, self.identity, manifest, self.language, partial(_ask, self.service, self.identity))
+
+    async def run(self, act: Callable[[], T]) -> T:
+        """Do something for the person in a thread; what it puts on record is theirs.
+
+        Raises:
+            BusyError: too many wait already.
+
+        """
+        return await self.service.answer(self.identity, act)
+
+
+def language_for(request: Request) -> Language:
+    """Give the language that a browser has chosen, or asks for."""
+    return language_of(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", ""))
+
+
+def theme_for(request: Request) -> str:
+    """Give the appearance that a browser has chosen; empty for the system's."""
+    chosen = request.cookies.get(THEME_COOKIE, "")
+    return chosen if chosen in THEMES else ""
+
+
+async def visitor(request: Request, service: TheService) -> Visitor:
+    """Give who looks, as the store has them at this moment; a form that changes something must be the session's own.
+
+    Raises:
+        AuthenticationFailed: nobody is signed in, or the session has ended.
+        ForeignRequestError: a form that is not of a page of this session.
+
+    """
+    session = request.cookies.get(SESSION_COOKIE, "")
+    if not session:
+        raise AuthenticationFailed("Nobody is signed in.", hint="Sign in.")
+    identity = await service.looking_up.run(lambda: service.logins.look(lambda now: now.of_session(session)))
+    if request.method not in csrf.SAFE_METHODS:
+        csrf.check_origin(request)
+        given = (await form_of(request)).get(CSRF_FIELD, "")
+        if not hmac.compare_digest(given.encode(), csrf.token_for(session).encode()):
+            raise ForeignRequestError("This form is of another session.", hint="Load the page again.")
+    return Visitor(identity, service, language_for(request), theme_for(request), session)
+
+
+AVisitor = Annotated[Visitor, Depends(visitor)]
+
+
+async def form_of(request: Request) -> Mapping[str, str]:
+    """Read a form's fields; of a name that stands twice the last counts."""
+    body = await request.body()
+    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+
+
+def current_manifest(settings: Settings) -> Manifest:
+    """Give the release that is served; one of nothing before the first."""
+    from shoplake.pipeline.releases import current
+
+    return current(settings) or _nothing(settings)
+
+
+def release_id(settings: Settings) -> str:
+    """Give the id of the release that is served; empty before the first."""
+    try:
+        return HomePaths(settings.home).pointer.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def _nothing(settings: Settings) -> Manifest:
+    """Give the release that there is before the first one."""
+    import datetime as dt
+
+    from shoplake.pipeline.manifest import AuditCounts, Manifest
+
+    return Manifest("", dt.datetime.now(dt.UTC), 0, settings.timezone, "", {}, None, {}, AuditCounts(0, 0))
+
+
+def _ask(
+    service: Service,
+    identity: Identity,
+    name: str,
+    *,
+    window: Window,
+    by: tuple[str, ...],
+    where: Mapping[str, tuple[str, ...]],
+    definition: str,
+) -> KpiAnswer:
+    from shoplake.access.kpi import answer
+
+    return answer(
+        service.settings,
+        name,
+        from_=window.first,
+        to=window.last,
+        by=by,
+        where=where,
+        definition=definition,
+        identity=identity,
+        warm=service.warm,
+    )
