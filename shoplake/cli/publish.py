@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from shoplake.cli.output import format_option, print_json, print_rows
+
+if TYPE_CHECKING:
+    from shoplake.settings import Settings
 
 
 @click.group()
@@ -45,18 +48,22 @@ def postgres(home: Path | None, url: str, password_stdin: bool, everything: bool
         click.echo(f"Users without a login on the server: {', '.join(report['without_login'])}.")
 
 
+def follow(settings: Settings, style: str) -> None:
+    """Bring the database, where one is set, to a change of users or policy."""
+    from shoplake.publication.postgres import publish_after_release
+
+    tell_publication(publish_after_release(settings), style)
+
+
 def tell_publication(result: dict[str, Any] | None, style: str) -> None:
     """Say what became of the publication that follows a release, beside what the command prints."""
     if result is None:
         return
     if error := result.get("error"):
-        click.echo(
-            f"The release stands, but is not in the database: {error['message']}\nHint: {error['hint']}", err=True
-        )
+        click.echo(f"The database for BI tools is behind: {error['message']}", err=True)
+        click.echo(f"Hint: {error['hint']}", err=True)
     elif style == "table":
-        click.echo(
-            f"Published to {result['target']}: {result['rows']:,} rows of {len(result['loaded'])} tables loaded."
-        )
+        click.echo(f"Published to {result['target']}: {result['rows']:,} rows, {len(result['loaded'])} tables loaded.")
 
 
 def _counted(report: dict[str, Any]) -> dict[str, Any]:

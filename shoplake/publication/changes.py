@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from shoplake.keys.duckdb_session import quoted, text
 from shoplake.publication.present import OWN, PUBLICATION
 
 if TYPE_CHECKING:
-    from shoplake.publication.present import Grant, Present, PresentTable
+    from shoplake.publication.present import Present, PresentTable
     from shoplake.publication.wanted import RowTest, Wanted, WantedTable, WantedView
 
 PATIENCE = 60
@@ -66,8 +66,8 @@ class Changes:
         return f"do $shoplake$ begin {' '.join(f'{each};' for each in self.last)} end $shoplake$"
 
 
-def changes(wanted: Wanted, present: Present) -> Changes:
-    """Compare what should be with what is.
+def shape_changes(wanted: Wanted, present: Present) -> Changes:
+    """Compare the groups, schemas, tables and views that should be with those that are.
 
     Raises:
         PublicationError: a schema or a role of a wanted name is somebody else's.
@@ -76,13 +76,10 @@ def changes(wanted: Wanted, present: Present) -> Changes:
     found = Changes()
     _groups(wanted, present, found)
     _schemas(wanted, present, found)
-    for view in _stale_views(wanted, present):
-        found.locking.append(f"drop view if exists {_name(*view)}")
+    for view in stale_views(wanted, present):
+        found.locking.append(f"drop view if exists {place_of(*view)}")
     _tables(wanted, present, found)
     _views(wanted, present, found)
-    _grants(wanted, present, found)
-    _members(wanted, present, found)
-    _limits(wanted, present, found)
     _objects(wanted, present, found)
     return found
 
@@ -103,10 +100,10 @@ def _groups(wanted: Wanted, present: Present, found: Changes) -> None:
                 f"comment on role {quoted(group.name)} is {comment}",
             ]
         if group.name not in present.connecting and "public" not in present.connecting:
-            found.after.append(_with_database("grant connect on database %I to {group}", group.name))
+            found.after.append(_on_database("grant connect on database ", f" to {quoted(group.name)}"))
     for _, name in sorted(present.of_kind("role")):
         if name not in wanted.groups and name in present.roles:
-            found.after.append(_with_database("revoke all on database %I from {group}", name))
+            found.after.append(_on_database("revoke all on database ", f" from {quoted(name)}"))
             found.last.append(IF_FREE.format(statement=f"drop role {quoted(name)}"))
             found.dropped.append(name)
 
@@ -140,19 +137,19 @@ def _tables(wanted: Wanted, present: Present, found: Changes) -> None:
             _create(table, place, found)
         if place != table.name:
             found.locking += [
-                f"drop table {_name(*key)}",
-                f"alter table {_name(table.schema, place)} rename to {quoted(table.name)}",
+                f"drop table {place_of(*key)}",
+                f"alter table {place_of(table.schema, place)} rename to {quoted(table.name)}",
             ]
         _comments(key, table, found, None if is_new else now)
         policies = {_policy_name(group, tests): (group, tests) for group, tests in table.tests.items()}
         known = frozenset[str]() if is_new or now is None else now.policies
-        steps = [f"drop policy {quoted(name)} on {_name(*key)}" for name in sorted(known - policies.keys())]
+        steps = [f"drop policy {quoted(name)} on {place_of(*key)}" for name in sorted(known - policies.keys())]
         steps += [_policy(key, name, *policies[name]) for name in sorted(policies.keys() - known)]
         if not is_new and now is not None and not now.has_row_security:
-            steps.append(f"alter table {_name(*key)} enable row level security")
+            steps.append(f"alter table {place_of(*key)} enable row level security")
         (found.after if key not in there else found.locking).extend(steps)
     for key in sorted(there - wanted.tables.keys()):
-        found.locking.append(f"drop table if exists {_name(*key)}")
+        found.locking.append(f"drop table if exists {place_of(*key)}")
         found.dropped.append(".".join(key))
     for schema, _ in sorted(present.of_kind("schema")):
         if schema not in wanted.schemas:
@@ -161,8 +158,8 @@ def _tables(wanted: Wanted, present: Present, found: Changes) -> None:
 
 def _create(table: WantedTable, place: str, found: Changes) -> None:
     columns = ", ".join(f"{quoted(name)} {kind}" for name, kind in table.columns.items())
-    found.before.append(f"create table {_name(table.schema, place)} ({columns})")
-    found.before.append(f"alter table {_name(table.schema, place)} enable row level security")
+    found.before.append(f"create table {place_of(table.schema, place)} ({columns})")
+    found.before.append(f"alter table {place_of(table.schema, place)} enable row level security")
 
 
 def _comments(
@@ -170,13 +167,13 @@ def _comments(
 ) -> None:
     if now is None or now.comment != table.comment:
         kind = "view" if columns else "table"
-        found.after.append(f"comment on {kind} {_name(*key)} is {text(table.comment)}")
+        found.after.append(f"comment on {kind} {place_of(*key)} is {text(table.comment)}")
     for column in columns or table.comments:
         if now is None or now.comments.get(column) != table.comments[column]:
-            found.after.append(f"comment on column {_name(*key)}.{quoted(column)} is {text(table.comments[column])}")
+            found.after.append(f"comment on column {place_of(*key)}.{quoted(column)} is {text(table.comments[column])}")
 
 
-def _stale_views(wanted: Wanted, present: Present) -> list[tuple[str, str]]:
+def stale_views(wanted: Wanted, present: Present) -> list[tuple[str, str]]:
     """Give the views that are wanted no more, or of another shape; one upon a table that changes its shape is too."""
     stale = []
     for key in sorted(present.of_kind("view")):
@@ -199,80 +196,11 @@ def _views(wanted: Wanted, present: Present, found: Changes) -> None:
         is_kept = key in there and _is_same(view, present)
         if not is_kept:
             columns = ", ".join(quoted(column) for column in view.columns)
-            table = _name(view.table.schema, view.table.name)
+            table = place_of(view.table.schema, view.table.name)
             # The invoker's own grants and rows count: the view gives nobody anything.
-            sql = f"create view {_name(*key)} with (security_invoker = true) as select {columns} from {table}"
+            sql = f"create view {place_of(*key)} with (security_invoker = true) as select {columns} from {table}"
             (found.locking if found.locking else found.after).append(sql)
         _comments(key, view.table, found, present.relations[key] if is_kept else None, view.columns)
-
-
-def _grants(wanted: Wanted, present: Present, found: Changes) -> None:
-    remade = {*found.places} | set(_stale_views(wanted, present))
-    is_gone = (
-        {key for kind in ("table", "view") for key in present.of_kind(kind)}
-        - wanted.tables.keys()
-        - wanted.views.keys()
-    )
-    have = {grant for grant in present.grants if (grant[0], grant[1]) not in remade | is_gone}
-    want = _wanted_grants(wanted)
-    schemas = {*wanted.schemas, OWN}
-    for schema, name, column, grantee, privilege in sorted(have - want):
-        if schema not in schemas:
-            continue
-        who = "public" if grantee == "public" else quoted(grantee)
-        found.after.insert(0, f"revoke {_what(schema, name, column, privilege)} from {who} cascade")
-        found.revoked.append(_said(schema, name, column, grantee, privilege))
-    for schema, name, column, grantee, privilege in sorted(want - have):
-        found.after.append(f"grant {_what(schema, name, column, privilege)} to {quoted(grantee)}")
-        if (schema, name, column, grantee, privilege) not in present.grants:
-            found.granted.append(_said(schema, name, column, grantee, privilege))
-
-
-def _wanted_grants(wanted: Wanted) -> set[Grant]:
-    found: set[Grant] = set()
-    for group in wanted.groups.values():
-        found |= {(OWN, "", "", group.name, "usage"), (OWN, "publication", "", group.name, "select")}
-        if group.limited_by:
-            found.add((OWN, "user_limit", "", group.name, "select"))
-    for (schema, name), table in wanted.tables.items():
-        for group_name, columns in table.readers.items():
-            found.add((schema, "", "", group_name, "usage"))
-            shown: Iterable[str] = [""] if len(columns) == len(table.columns) else columns
-            found |= {(schema, name, column, group_name, "select") for column in shown}
-    for (schema, name), view in wanted.views.items():
-        for group_name in view.readers:
-            found |= {(schema, "", "", group_name, "usage"), (schema, name, "", group_name, "select")}
-    return found
-
-
-def _members(wanted: Wanted, present: Present, found: Changes) -> None:
-    groups = wanted.groups.keys() | {name for _, name in present.of_kind("role")}
-    want = set()
-    for user, group in wanted.members.items():
-        logs_in, is_super = present.roles.get(user, (False, False))
-        if logs_in and not is_super and user != present.login:
-            want.add((group, user))
-    have = {pair for pair in present.members if pair[0] in groups}
-    for group, user in sorted(have - want):
-        found.after.append(f"revoke {quoted(group)} from {quoted(user)} cascade")
-        found.revoked.append(f"{group} from {user}")
-    for group, user in sorted(want - have):
-        found.after.append(f"grant {quoted(group)} to {quoted(user)}")
-        found.granted.append(f"{group} to {user}")
-
-
-def _limits(wanted: Wanted, present: Present, found: Changes) -> None:
-    for login, attribute, value in sorted(present.limits - wanted.limits):
-        test = f"login = {text(login)} and attribute = {text(attribute)} and value = {text(value)}"
-        found.after.append(f"delete from {OWN}.user_limit where {test}")
-    for row in sorted(wanted.limits - present.limits):
-        found.after.append(f"insert into {OWN}.user_limit values ({', '.join(text(value) for value in row)})")
-    own = present.relations.get((OWN, "user_limit"))
-    if own is not None and not own.has_row_security:
-        found.before += [
-            f"create policy own_limits on {OWN}.user_limit for select using (login = current_user::text)",
-            f"alter table {OWN}.user_limit enable row level security",
-        ]
 
 
 def _objects(wanted: Wanted, present: Present, found: Changes) -> None:
@@ -294,7 +222,7 @@ def release_sql(release: str) -> list[str]:
 
 def _policy(key: tuple[str, str], name: str, group: str, tests: Sequence[RowTest]) -> str:
     using = " and ".join(_test_sql(test) for test in tests) or "true"
-    return f"create policy {quoted(name)} on {_name(*key)} for select to {quoted(group)} using ({using})"
+    return f"create policy {quoted(name)} on {place_of(*key)} for select to {quoted(group)} using ({using})"
 
 
 def _policy_name(group: str, tests: Sequence[RowTest]) -> str:
@@ -311,20 +239,11 @@ def _test_sql(test: RowTest) -> str:
     return f"{column} = any (array({own}))"
 
 
-def _with_database(statement: str, group: str) -> str:
-    words = text(statement.format(group=quoted(group)))
-    return f"do $shoplake$ begin execute format({words}, current_database()); end $shoplake$"
+def _on_database(before: str, after: str) -> str:
+    words = f"{text(before)} || quote_ident(current_database()) || {text(after)}"
+    return f"do $shoplake$ begin execute {words}; end $shoplake$"
 
 
-def _name(schema: str, name: str) -> str:
+def place_of(schema: str, name: str) -> str:
+    """Give the SQL name of a table or view."""
     return f"{quoted(schema)}.{quoted(name)}"
-
-
-def _what(schema: str, name: str, column: str, privilege: str) -> str:
-    if not name:
-        return f"{privilege} on schema {quoted(schema)}"
-    return f"{privilege}{f' ({quoted(column)})' if column else ''} on {_name(schema, name)}"
-
-
-def _said(schema: str, name: str, column: str, grantee: str, privilege: str) -> str:
-    return f"{privilege} on {'.'.join(part for part in (schema, name, column) if part)}: {grantee}"

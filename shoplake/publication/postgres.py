@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from shoplake.publication.wanted import Wanted
     from shoplake.settings import Settings
 
+OLDEST = 150_000
+"""Of this version are the first views whose reader's own rights count."""
 TURN_SECONDS = 30
 """So long a publication waits for another one into the same database."""
 
@@ -84,7 +86,7 @@ def publish(settings: Settings, url: str = "", *, password: str = "", everything
             target = parse_target(url or settings.publish_postgres_url, password)
             name = target.name
             entry.detail = entry.detail | {"target": name}
-            report = _publish(settings, target, everything)
+            report = _published(settings, target, everything)
         except ShoplakeError as error:
             note_publication(settings, PublicationOutcome.failed(name, error, last_publication(settings)))
             raise
@@ -110,6 +112,18 @@ def publish_after_release(settings: Settings) -> dict[str, Any] | None:
         return publish(settings).as_dict()
     except ShoplakeError as error:
         return error.as_dict()
+    except OSError as error:
+        return {"error": {"code": "disk", "message": f"The disk is full or fails: {error.strerror}.", "hint": ""}}
+
+
+def _published(settings: Settings, target: Target, everything: bool) -> Report:
+    import duckdb
+
+    try:
+        return _publish(settings, target, everything)
+    except duckdb.Error as error:
+        why = str(error).partition("\n")[0]
+        raise PublicationError(f"The release cannot be read: {why}", hint="See `shoplake releases show`.") from error
 
 
 @rereads
@@ -128,6 +142,7 @@ def _publish(settings: Settings, target: Target, everything: bool) -> Report:
     con = connect(settings)
     try:
         server = Server(con, target)
+        _check_version(server)
         if not is_prepared(server):
             with server.transaction(""):
                 server.execute(prepare_sql())
@@ -147,17 +162,30 @@ def _publish(settings: Settings, target: Target, everything: bool) -> Report:
     return report
 
 
+def _check_version(server: Server) -> None:
+    ((number, words),) = server.rows(
+        "select current_setting('server_version_num')::int, current_setting('server_version') as words"
+    )
+    if number < OLDEST:
+        raise PublicationError(
+            f"The server is PostgreSQL {words}: views there would not keep to the rights of who reads them.",
+            hint=f"Publish into PostgreSQL {OLDEST // 10_000} or later.",
+        )
+
+
 def _bring(
     settings: Settings, server: Server, manifest: Manifest, want: Wanted, report: Report, everything: bool
 ) -> None:
     """Make everything in the open transaction as it should be."""
     from shoplake.keys.keyring import Keyring
-    from shoplake.publication.changes import changes, release_sql
+    from shoplake.publication.changes import release_sql, shape_changes
+    from shoplake.publication.granting import add_grants
     from shoplake.publication.loading import execute_load
     from shoplake.publication.present import read_present
 
     present = read_present(server, want.groups)
-    todo = changes(want, present)
+    todo = shape_changes(want, present)
+    add_grants(want, present, todo)
     loads = _loads(want, manifest, present.partitions, todo, everything)
     _execute(server, todo.before)
     server.forget_tables()

@@ -37,6 +37,8 @@ TYPES = {
 """Times are UTC in a release; in a database that has to say so, or each tool would guess."""
 DECIMAL = re.compile(r"DECIMAL\((\d+), ?(\d+)\)")
 WAREHOUSE = "warehouse"
+CONSOLE = "sql"
+"""Who may not ask in SQL at all has no group."""
 UNDONE = "Published by shoplake: what is changed here by hand, the next publication undoes."
 
 
@@ -130,6 +132,8 @@ def wanted(settings: Settings, manifest: Manifest, users: Iterable[User]) -> Wan
 def _groups(policy: Policy, prefix: str) -> list[Group]:
     found = []
     for role in policy.roles.values():
+        if not any(rule.text == CONSOLE for rule in role.consoles):
+            continue
         own = _own_attributes(role)
         for limited_by in chain.from_iterable(combinations(own, size) for size in range(len(own) + 1)):
             name = f"{prefix}{role.name}" + (f"_by_{'_and_'.join(limited_by)}" if limited_by else "")

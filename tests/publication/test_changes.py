@@ -23,9 +23,9 @@ from shoplake.keys.duckdb_session import connect
 from shoplake.pipeline import releases
 from shoplake.pipeline.manifest import Table
 from shoplake.publication import changes
-from shoplake.publication.postgres import publish_after_release
 from shoplake.publication.server import Server
 from shoplake.publication.target import parse_target
+from shoplake.publication.wanted import wanted
 from shoplake.settings import Settings, load_settings
 from tests.access.released import land_day
 from tests.publication.conftest import PUBLISHER, Bi
@@ -116,15 +116,16 @@ def test_a_run_whose_publication_fails_says_so_and_the_next_publication_loads_it
     assert "not permitted to log in" in shown["error"]
     assert find(settings, Wanted(action="publish postgres"))[-1].outcome == "failed"
 
-    publication = publish_after_release(settings)
-    assert publication is not None
-    assert publication["release"] == result["release"]
-    assert "warehouse.dim_store" not in publication["loaded"]
+    done = CliRunner().invoke(shoplake, [*call, "stream", "--once"])
+    assert done.exit_code == 0, done.output
+    assert "Published to 127.0.0.1" in done.stdout
     assert count(own, "warehouse.fct_sale_lines") == before + 4
     assert count(own, STORE_DAY) == table(settings, "mart_sales__store_day").rows
     entry = find(settings, Wanted(action="publish postgres"))[-1]
-    assert (entry.outcome, entry.release, entry.rows) == ("ok", result["release"], publication["rows"])
+    assert (entry.outcome, entry.release) == ("ok", result["release"])
     assert STORE_DAY in entry.tables
+    assert "warehouse.dim_store" not in entry.tables
+    assert 0 < (entry.rows or 0) < sum(t.rows for t in releases.required(settings, None).tables.values())
     shown = json.loads(CliRunner().invoke(shoplake, [*call, "status", "--format", "json"]).stdout)["publication"]
     assert (shown["status"], shown["release"], shown["error"]) == ("ok", result["release"], "")
 
@@ -169,6 +170,17 @@ def test_a_changed_policy_grants_and_takes_back(own: Bi) -> None:
         assert con.execute("select * from for_sales.dim_product").fetchall()
 
 
+def test_a_role_that_may_not_ask_in_sql_has_no_group(settings: Settings, released: Settings) -> None:
+    text, manifest = PACKAGED.read_text(encoding="utf-8"), releases.required(released, None)
+    assert "shoplake_support" in wanted(settings, manifest, []).groups
+    before, _, after = text.partition("    sensitive: [pseudonym, text]\n    consoles: [kpi, kpis, sql]")
+    changed = f"{before}    sensitive: [pseudonym, text]\n    consoles: [kpi, kpis]{after}"
+    (settings.home / "policy.yaml").write_text(changed, encoding="utf-8")
+    found = wanted(settings, manifest, [])
+    assert "shoplake_support" not in found.groups
+    assert "message_ciphertext" not in found.tables["warehouse", "fct_interactions"].columns
+
+
 def test_users_move_between_groups_and_regions(own: Bi) -> None:
     prefix = own.settings.publish_postgres_prefix
     with open_logins(own.settings) as logins:
@@ -183,6 +195,23 @@ def test_users_move_between_groups_and_regions(own: Bi) -> None:
         assert con.execute(f"select distinct region from {STORE_DAY}").fetchall() == [("SouthCanary",)]
     with own.connect("support") as con, pytest.raises(InsufficientPrivilege):
         con.execute("select 1 from support.mart_support__cases")
+
+
+def test_a_user_who_is_disabled_is_shut_out_of_the_database_by_the_same_command(
+    own: Bi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOPLAKE_PUBLISH_POSTGRES_URL", own.url_with_passfile)
+    monkeypatch.setenv("SHOPLAKE_PUBLISH_POSTGRES_PREFIX", own.settings.publish_postgres_prefix)
+    call = ["--home", str(own.settings.home), "users"]
+    for change, is_in in (("disable", False), ("enable", True)):
+        done = CliRunner().invoke(shoplake, [*call, change, "finance", "--format", "json"])
+        assert (done.exit_code, json.loads(done.stdout)["status"]) == (0, f"{change}d"), done.output
+        with own.connect("finance") as con:
+            if is_in:
+                assert con.execute(f"select 1 from {STORE_DAY}").fetchall()
+            else:
+                with pytest.raises(InsufficientPrivilege):
+                    con.execute(f"select 1 from {STORE_DAY}")
 
 
 def test_what_others_grant_or_break_is_set_right(own: Bi) -> None:
