@@ -19,7 +19,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(BIN)/python -m shoplake.pipeline.project
 	@touch $@
 
-# PostgreSQL, for the tests of the operational store on it; Chromium, for those of the tracker in a browser.
+# PostgreSQL, for the tests of the operational store on it and of publishing; Chromium, for those of the tracker in a browser.
 # Where one is missing its tests are skipped, and say so.
 packages:
 	@missing=""; \
@@ -59,7 +59,7 @@ proof: setup
 	$(BIN)/python -m pytest -m proof
 
 bench: setup
-	@failed=0; for part in bench bench.collector bench.consume "bench.stream --output docs/benchmarks.md" bench.audit bench.sandbox bench.service; do \
+	@failed=0; for part in bench bench.collector bench.consume "bench.stream --output docs/benchmarks.md" bench.audit bench.publish bench.sandbox bench.service; do \
 		$(BIN)/python -m $$part || failed=1; done; exit $$failed
 
 # The pictures in docs/pictures, of the demo home in a real browser.

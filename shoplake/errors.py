@@ -87,6 +87,13 @@ class UnreachableError(ShoplakeError):
     exit_code = 1
 
 
+class PublicationError(ShoplakeError):
+    """A database for BI tools cannot be reached, or does not take a release; it is as it was."""
+
+    code = "publication"
+    exit_code = 1
+
+
 class QueryError(ShoplakeError):
     """A query is not allowed or does not run."""
 

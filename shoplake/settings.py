@@ -63,6 +63,15 @@ class Settings(BaseSettings):
     store_url: str = Field(
         "", description="URL of a PostgreSQL database for the operational store; empty means SQLCipher in the home."
     )
+    publish_postgres_url: str = Field(
+        "",
+        description="URL, without a password, of a PostgreSQL database into which each release is published for BI "
+        "tools; empty means none.",
+    )
+    publish_postgres_prefix: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=30)] = Field(
+        "shoplake_",
+        description="Begins the names of the roles that publishing makes on that server, one for each home.",
+    )
     audit_heads: str = Field(
         "", description="Second place of the audit log's signed heads: a folder, or an fsspec URL; empty means none."
     )

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -32,6 +32,7 @@ class PostgresServer:
 
     folder: Path
     passfile: Path
+    port: int = 5432
     _numbers: Iterator[int] = field(default_factory=count)
 
     def new_database(self) -> str:
@@ -45,12 +46,17 @@ class PostgresServer:
         """Give the SQLAlchemy URL of a database."""
         return f"postgresql://{LOGIN}@/{database}?host={self.folder}&passfile={self.passfile}"
 
-    def connect(self) -> Any:
-        """Connect to the server itself."""
+    def connect(self, database: str = "postgres") -> Any:
+        """Connect to the server itself as its superuser."""
         import psycopg
 
         return psycopg.connect(
-            host=str(self.folder), user=LOGIN, dbname="postgres", passfile=str(self.passfile), autocommit=True
+            host=str(self.folder),
+            port=self.port,
+            user=LOGIN,
+            dbname=database,
+            passfile=str(self.passfile),
+            autocommit=True,
         )
 
 
@@ -62,8 +68,17 @@ def programs() -> Path | None:
 
 
 @contextmanager
-def started_server() -> Iterator[PostgresServer]:
-    """Start a server and end it again; skip the tests that need it where there is none."""
+def started_server(
+    *, tls: tuple[Path, Path] | None = None, port: int = 5432, options: Sequence[str] = ()
+) -> Iterator[PostgresServer]:
+    """Start a server and end it again; skip the tests that need it where there is none.
+
+    Args:
+        tls: certificate and key; with them it listens on the loopback too, and takes nobody there without TLS.
+        port: to listen on there.
+        options: more of the server's.
+
+    """
     pytest.importorskip("psycopg", reason="PostgreSQL's driver psycopg is not installed: call make setup")
     bin_folder = programs()
     if bin_folder is None:
@@ -79,11 +94,12 @@ def started_server() -> Iterator[PostgresServer]:
         made = [bin_folder / "initdb", "-D", folder / "data", "-U", LOGIN, "--auth=scram-sha-256", "-E", "UTF8"]
         made += ["--locale=C", "--no-sync", f"--pwfile={folder / 'password'}"]
         subprocess.run(made, check=True, stdout=subprocess.DEVNULL, cwd="/", **owner)
-        command = [bin_folder / "postgres", "-D", folder / "data", "-k", folder, "-c", "listen_addresses=", *FAST]
+        command = [bin_folder / "postgres", "-D", folder / "data", "-k", folder, *FAST, *options]
+        command += _with_tls(folder, tls, port, bool(owner)) if tls else ["-c", "listen_addresses="]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", **owner)
         try:
-            server = PostgresServer(folder, passfile)
+            server = PostgresServer(folder, passfile, port)
             _wait_for(server, process)
             yield server
         finally:
@@ -91,6 +107,19 @@ def started_server() -> Iterator[PostgresServer]:
             process.wait(timeout=SECONDS_TO_START)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _with_tls(folder: Path, tls: tuple[Path, Path], port: int, has_owner: bool) -> list[str | Path]:
+    """Give the options by which the server speaks TLS on the loopback, and its files to it."""
+    places = {"ssl_cert_file": folder / "server.pem", "ssl_key_file": folder / "server.key"}
+    for source, place in zip(tls, places.values(), strict=True):
+        _touch_private(place, source.read_text(encoding="ascii"))
+        if has_owner:
+            shutil.chown(place, SERVER_USER)
+    rules = "local all all scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
+    (folder / "data" / "pg_hba.conf").write_text(rules, encoding="ascii")
+    given = {"listen_addresses": "127.0.0.1", "port": port, "ssl": "on", **places}
+    return [word for name, value in given.items() for word in ("-c", f"{name}={value}")]
 
 
 def _server_user() -> dict[str, Any]:

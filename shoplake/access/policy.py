@@ -28,6 +28,7 @@ PIPELINE = (
     "lake",
     "quarantine",
     "releases",
+    "publish",
     "status",
 )
 CONSOLES = frozenset(

@@ -125,7 +125,10 @@ class Rights:
 
     def columns(self, table: str) -> tuple[str, ...]:
         """Give the columns of a table that the person may see."""
-        return tuple(name for name in self.catalogue[table].columns if self.column(table, name).is_allowed)
+        entry = self.catalogue[table]
+        if not self.table(table).is_allowed:
+            return ()
+        return tuple(name for name in entry.columns if self._hidden(entry, name) is None)
 
     def is_whole(self, table: str) -> bool:
         """Say whether the person may see all of a table: only then may they hold its key."""

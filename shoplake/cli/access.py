@@ -9,6 +9,7 @@ import click
 
 from shoplake.cli.audited import AuditedGroup
 from shoplake.cli.output import format_option, print_json, print_rows
+from shoplake.cli.publish import follow
 
 
 @click.group(cls=AuditedGroup)
@@ -84,3 +85,4 @@ def apply_(home: Path | None, style: str) -> None:
     made, dropped = apply(settings)
     row = {"views_made": made, "views_dropped": dropped}
     print_json(row) if style == "json" else print_rows([row], style)
+    follow(settings, style)

@@ -25,7 +25,9 @@ def run(home: Path | None, full_audit: bool, rebuild: bool, style: str) -> None:
       shoplake run --format json
     """
     from shoplake.access.releasing import apply
+    from shoplake.cli.publish import tell_publication
     from shoplake.pipeline.run import run as run_pipeline
+    from shoplake.publication.postgres import publish_after_release
     from shoplake.settings import load_settings
 
     def announce(name: str) -> None:
@@ -36,8 +38,12 @@ def run(home: Path | None, full_audit: bool, rebuild: bool, style: str) -> None:
     report = run_pipeline(settings, full_audit=full_audit, rebuild=rebuild, on_step=announce)
     apply(settings)
     result = report.as_dict()
+    publication = publish_after_release(settings)
+    if publication is not None:
+        result["publication"] = publication
     if style == "json":
         print_json(result)
+        tell_publication(publication, style)
         return
     print_rows(result["steps"], style, columns=["name", "seconds", "rows"])
     if style == "table":
@@ -45,3 +51,4 @@ def run(home: Path | None, full_audit: bool, rebuild: bool, style: str) -> None:
         click.echo(f"Tests: {report.tests.passed} passed, {report.tests.failed} failed. Data up to: {marks or '-'}")
         word = "Published release" if report.published else "Nothing new; serving release"
         click.echo(f"{word} {report.release}." if report.release else "Nothing has landed yet: there is no release.")
+    tell_publication(publication, style)

@@ -31,3 +31,6 @@ def status(home: Path | None, style: str) -> None:
         print_rows(found["restatements"], style, title="Restatements", empty="No restatement.")
         print_rows(found["waiting"], style, title="Files that wait for a person", empty="No file waits for a person.")
         click.echo(f"Release: {found['release'] or 'none yet'}")
+        if publication := found["publication"]:
+            failed = f"; failed at {publication['at']}: {publication['error']}" if publication["error"] else ""
+            click.echo(f"In {publication['target'] or 'the database'}: {publication['release'] or 'none'}{failed}")

@@ -42,8 +42,10 @@ def stream(home: Path | None, every: float, once: bool, style: str) -> None:
       shoplake stream --every 20
     """
     from shoplake.audit.recording import changing
+    from shoplake.cli.publish import tell_publication
     from shoplake.pipeline.stream import Stream
     from shoplake.pipeline.stream import stream as run_stream
+    from shoplake.publication.postgres import publish_after_release
     from shoplake.settings import load_settings
 
     is_stopping, settings = stops_on_signals(), load_settings(home)
@@ -52,6 +54,7 @@ def stream(home: Path | None, every: float, once: bool, style: str) -> None:
         _release_files(settings)
         if report.published or once:
             _print_round(report, style)
+            tell_publication(publish_after_release(settings), style)
 
     with changing(settings, "stream", once=once or None):
         if not once:

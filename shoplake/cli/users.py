@@ -9,6 +9,7 @@ import click
 
 from shoplake.cli.audited import AuditedGroup
 from shoplake.cli.output import format_option, print_json, print_rows
+from shoplake.cli.publish import follow
 
 if TYPE_CHECKING:
     from shoplake.settings import Settings
@@ -50,7 +51,7 @@ def add(home: Path | None, name: str, role: str, where: tuple[str, ...], passwor
     limits = administration.limits(settings, role, where)
     administration.add_user(settings, name, role, limits, _password(password_stdin))
     _say(style, f"{name} may sign in as {role}.", {"name": name, "role": role, "limits": limits})
-    _release_files(settings)
+    _release_files(settings, style)
 
 
 @users.command("list")
@@ -97,9 +98,11 @@ def disable(home: Path | None, name: str, style: str) -> None:
     from shoplake.access.login import open_logins
     from shoplake.settings import load_settings
 
-    with open_logins(load_settings(home)) as logins:
+    settings = load_settings(home)
+    with open_logins(settings) as logins:
         logins.users.set_disabled(name, is_disabled=True)
     _say(style, f"{name} is disabled.", {"name": name, "status": "disabled"})
+    follow(settings, style)
 
 
 @users.command()
@@ -120,7 +123,7 @@ def enable(home: Path | None, name: str, style: str) -> None:
     with open_logins(settings) as logins:
         logins.users.set_disabled(name, is_disabled=False)
     _say(style, f"{name} may sign in again.", {"name": name, "status": "enabled"})
-    _release_files(settings)
+    _release_files(settings, style)
 
 
 @users.command()
@@ -145,7 +148,7 @@ def role(home: Path | None, name: str, role: str, where: tuple[str, ...], style:
     with open_logins(settings) as logins:
         logins.users.set_role(name, role, limits)
     _say(style, f"{name} is now {role}.", {"name": name, "role": role, "limits": limits})
-    _release_files(settings)
+    _release_files(settings, style)
 
 
 @users.command()
@@ -210,7 +213,7 @@ def _say(style: str, text: str, row: dict[str, object]) -> None:
         print_json(row) if style == "json" else print_rows([row], style)
 
 
-def _release_files(settings: Settings) -> None:
+def _release_files(settings: Settings, style: str) -> None:
     """Make the files that the change calls for; where something else holds the home for long, its end makes them."""
     from shoplake.access.releasing import apply
     from shoplake.errors import LockedError
@@ -219,3 +222,4 @@ def _release_files(settings: Settings) -> None:
         apply(settings)
     except LockedError:
         click.echo("The home is busy; when it is not, `shoplake access apply` makes the user's files.", err=True)
+    follow(settings, style)

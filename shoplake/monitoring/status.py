@@ -6,6 +6,8 @@ import datetime as dt
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from shoplake.audit.recording import showing
 from shoplake.keys.rereading import rereads
 
@@ -23,7 +25,8 @@ def status(settings: Settings, *, now: dt.datetime | None = None) -> dict[str, A
         now: the clock (UTC); tests give their own.
 
     Returns:
-        An object with ``release``, ``sources``, ``waiting``, ``restatements`` and ``last_run``.
+        An object with ``release``, ``sources``, ``waiting``, ``restatements``, ``last_run`` and
+        ``publication`` (into a database for BI tools).
 
     """
     with showing(settings, "status") as entry:
@@ -38,6 +41,7 @@ def _status(settings: Settings, now: dt.datetime | None) -> dict[str, Any]:
     from shoplake.home import require_home
     from shoplake.keys.keyring import Keyring
     from shoplake.pipeline import releases
+    from shoplake.pipeline.outcome import last_publication
     from shoplake.store.engine import open_store
     from shoplake.store.ledger import Ledger
 
@@ -52,7 +56,7 @@ def _status(settings: Settings, now: dt.datetime | None) -> dict[str, Any]:
         store.close()
     landed = {(f.source, f.logical_name): f.version for f in files if f.is_active}
     moment = (now or dt.datetime.now(dt.UTC)).replace(tzinfo=None)
-    manifest = releases.current(settings)
+    manifest, published = releases.current(settings), last_publication(settings)
     contracts = load_contracts(settings)
     released = {s: m.isoformat() + "Z" for s, m in sorted(manifest.watermarks.items())} if manifest else {}
     return {
@@ -76,6 +80,7 @@ def _status(settings: Settings, now: dt.datetime | None) -> dict[str, Any]:
             for r in restated
         ],
         "last_run": runs[0] if runs else None,
+        "publication": msgspec.to_builtins(published) if published else None,
     }
 
 

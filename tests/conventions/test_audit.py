@@ -57,6 +57,7 @@ CALLS: dict[str, tuple[str, ...]] = {
     "tokens add": ("nobody",),
     "tokens list": (),
     "tokens revoke": ("nothing",),
+    "publish postgres": ("--url", "postgresql://nobody@/nowhere?host={files}"),
     "access explain": ("nobody",),
     "access check": (),
     "access apply": (),
