@@ -78,10 +78,10 @@ def measure(
     return Measured(output, seconds, usage.ru_utime + usage.ru_stime, peak_mb)
 
 
-def cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int, *, with_ended_children: bool = False) -> float:
     """Give the processor time that a running process has taken so far, with all its threads."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return sum(map(int, fields[11 : 15 if with_ended_children else 13])) / os.sysconf("SC_CLK_TCK")
 
 
 def kill_tree(root: int) -> None:

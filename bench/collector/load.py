@@ -1,16 +1,22 @@
-"""A load client: raw sockets that send one prepared request again and again, in a process of its own.
+"""A load client: raw sockets that send prepared requests again and again, in a process of its own.
 
-``python -m bench.collector.load`` reads a `Load` as JSON from standard input and prints a `Found` as JSON.
+It shares the machine with the server, so it takes as little of it as it can: of a request it does no more than send
+it, and of an answer it reads the status and the length. ``python -m bench.collector.load`` reads a `Load` as JSON from
+standard input and prints a `Found` as JSON.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
+import select
+import socket
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+
+LARGEST_READ = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -54,30 +60,88 @@ def run(load: Load) -> Found:
     return Found(**json.loads(done.stdout))
 
 
-async def _send(load: Load) -> Found:
-    took: list[float] = []
-    failures, sent, started = 0, 0, time.perf_counter()
-    requests = [_request(load, body.encode()) for body in load.bodies]
+class _Sender:
+    """Sends over many connections, on each the next request when the last one has been answered."""
 
-    async def connection(number: int) -> None:
-        nonlocal failures, sent
-        reader, writer = await asyncio.open_connection("127.0.0.1", load.port, limit=1 << 20)
-        while time.perf_counter() - started < load.seconds and not (load.requests and sent >= load.requests):
-            at = time.perf_counter()
-            writer.write(requests[(sent + number) % len(requests)])
-            sent += 1
-            head = await reader.readuntil(b"\r\n\r\n")
+    def __init__(self, load: Load) -> None:
+        self._load, self._requests = load, [_request(load, body.encode()) for body in load.bodies]
+        self._epoll, self._open = select.epoll(), dict[int, _Connection]()
+        self._sent, self._failures, self._took = 0, 0, list[float]()
+        self._ends: dict[bytes, int] = {}
+        """By the head of an answer, where the whole answer ends."""
+        self._started = time.perf_counter()
+
+    def run(self) -> Found:
+        for number in range(self._load.connections):
+            opened = _Connection(socket.create_connection(("127.0.0.1", self._load.port)), number)
+            opened.socket.setblocking(False)
+            opened.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._open[opened.socket.fileno()] = opened
+            self._epoll.register(opened.socket, select.EPOLLIN)
+            self._next(opened)
+        while self._open:
+            for number, event in self._epoll.poll():
+                connection = self._open[number]
+                if event & select.EPOLLOUT:
+                    self._go_on(connection)
+                else:
+                    self._receive(connection)
+        seconds = time.perf_counter() - self._started
+        took = sorted(self._took)
+        return Found(len(took), seconds, self._failures, took[int(len(took) * 0.99)] * 1000 if took else 0.0)
+
+    def _next(self, connection: _Connection) -> None:
+        is_late = time.perf_counter() - self._started >= self._load.seconds
+        if is_late or (self._load.requests and self._sent >= self._load.requests):
+            self._epoll.unregister(connection.socket)
+            del self._open[connection.socket.fileno()]
+            connection.socket.close()
+            return
+        connection.rest = memoryview(self._requests[(self._sent + connection.number) % len(self._requests)])
+        self._sent += 1
+        connection.at = time.perf_counter()
+        self._go_on(connection)
+
+    def _go_on(self, connection: _Connection) -> None:
+        """Send what is left of the request, as far as the connection takes it now."""
+        was_waiting = connection.is_waiting
+        with suppress(BlockingIOError):
+            connection.rest = connection.rest[connection.socket.send(connection.rest) :]
+        connection.is_waiting = bool(connection.rest)
+        if connection.is_waiting != was_waiting:
+            self._epoll.modify(connection.socket, select.EPOLLOUT if connection.is_waiting else select.EPOLLIN)
+
+    def _receive(self, connection: _Connection) -> None:
+        data = connection.socket.recv(LARGEST_READ)
+        if not data:
+            raise ConnectionError("The server closed a connection.")
+        connection.answer += data
+        answer = connection.answer
+        head = answer[: answer.find(b"\r\n\r\n") + 4]
+        if len(head) < 4:  # noqa: PLR2004 - not even its end is there
+            return
+        end = self._ends.get(head)
+        if end is None:
             length = head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0].strip()
-            if length:
-                await reader.readexactly(int(length))
-            failures += head[9:10] != b"2"
-            took.append(time.perf_counter() - at)
-        writer.close()
+            end = self._ends[head] = len(head) + int(length or b"0")
+        if len(answer) >= end:
+            self._failures += answer[9:10] != b"2"
+            self._took.append(time.perf_counter() - connection.at)
+            connection.answer = b""
+            self._next(connection)
 
-    await asyncio.gather(*(connection(n) for n in range(load.connections)))
-    seconds = time.perf_counter() - started
-    took.sort()
-    return Found(len(took), seconds, failures, took[int(len(took) * 0.99)] * 1000 if took else 0.0)
+
+@dataclass
+class _Connection:
+    """A connection, and how far its request and answer have come."""
+
+    socket: socket.socket
+    number: int
+    rest: memoryview = field(default_factory=lambda: memoryview(b""))
+    answer: bytes = b""
+    is_waiting: bool = False
+    """Whether the request has not been sent whole."""
+    at: float = 0.0
 
 
 def _request(load: Load, body: bytes) -> bytes:
@@ -89,6 +153,4 @@ def _request(load: Load, body: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    import uvloop
-
-    print(json.dumps(asdict(uvloop.run(_send(Load(**json.load(sys.stdin)))))))
+    print(json.dumps(asdict(_Sender(Load(**json.load(sys.stdin))).run())))

@@ -15,7 +15,7 @@ from pathlib import Path
 from shoplake.home import home_lock
 from shoplake.keys.keyring import Keyring
 from shoplake.lake.merging import merge_small
-from shoplake.lake.streaming import StreamBatch, StreamLander
+from shoplake.lake.streaming import StreamBatch, StreamLander, joined
 from shoplake.pipeline.init import init_home
 from shoplake.pipeline.run import run
 from shoplake.pipeline.stream import Stream
@@ -93,7 +93,7 @@ class _Home:
             lines = [json.dumps(self._row(source, begin + self._draw.random() * seconds)).encode() for _ in range(some)]
             first = self._offsets[source]
             where = StreamRange(f"spool/bench/{source}", 0, first, first + some)
-            landers[source].land(StreamBatch(where, lines, dt.datetime.fromtimestamp(begin, dt.UTC)))
+            landers[source].land(StreamBatch(where, joined(lines), dt.datetime.fromtimestamp(begin, dt.UTC)))
             self._offsets[source] += some
             self.events += some
 

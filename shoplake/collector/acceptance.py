@@ -93,7 +93,7 @@ class Acceptance:
             received_at=time.time(),
             answer=partial(_answer, events.count, reasons),
             request=_request(producer.name, source, request_key, body) if request_key else None,
-            event_keys=_event_keys(source, ids, reasons, events.lines),
+            event_keys=_event_keys(source, ids, reasons, events.lines) if any(ids) else (),
         )
         stored = await self.commits.do(deposit, len(events.lines))
         if stored.status in NOT_STORED:
@@ -134,8 +134,6 @@ def _request(producer: str, source: str, key: str, body: bytes) -> tuple[bytes, 
 
 def _event_keys(source: str, ids: Sequence[str | None], reasons: Reasons, lines: bytes) -> list[tuple[int, bytes]]:
     """Give a key for each event with an id; a bad event's counts only with its content, so that it may be corrected."""
-    if not any(ids):
-        return []
     texts = lines.split(b"\n") if reasons else []
     return [
         (n, _digest(source, event_id, texts[n].decode("utf-8", "replace") if n in reasons else ""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -87,24 +87,27 @@ class Limits:
 class Body:
     """The body of one request, as it comes and grows."""
 
+    __slots__ = ("_limits", "_most", "held")
+
     def __init__(self, limits: Limits, most: int | None = None) -> None:
         """Take up to ``most`` bytes, or as many as ``limits`` says."""
         self._limits, self.held = limits, 0
         self._most = limits.body if most is None else min(most, limits.body)
 
-    async def read(self, receive: Receive, headers: dict[bytes, bytes]) -> bytes:
+    def read(self, receive: Receive, headers: dict[bytes, bytes]) -> Awaitable[bytes]:
         """Read it whole.
 
         Raises:
-            Refusal: it is too large, there is no room for it, or it does not come.
+            Refusal: (also when it is awaited) it is too large, there is no room for it, or it does not come.
 
         """
         length = headers.get(b"content-length", b"")
         size = int(length) if length.isdigit() else SMALL_BODY
         if size > self._most:
             raise too_large(self._most)
-        if size < SMALL_BODY:
-            return await self._parts(receive)
+        return self._parts(receive) if size < SMALL_BODY else self._parts_in_time(receive)
+
+    async def _parts_in_time(self, receive: Receive) -> bytes:
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 return await self._parts(receive)
@@ -184,10 +187,10 @@ def make_app(
     rest = Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: refuse})
     events = Origins(EventsEndpoint(acceptance, doorkeeper, metrics, limits), origins, metrics)
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    def app(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         # Events pass the router by: it would take as long as all that is done with a small request.
-        is_event = scope["type"] == "http" and scope["path"].startswith(EVENTS_PATH)
-        await (events if is_event else segment.get(scope.get("path", ""), rest))(scope, receive, send)
+        path = scope.get("path", "")
+        return (events if path.startswith(EVENTS_PATH) else segment.get(path, rest))(scope, receive, send)
 
     return app
 

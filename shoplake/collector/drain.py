@@ -19,7 +19,7 @@ from shoplake.audit.recording import changing
 from shoplake.errors import PositionMoved, ShoplakeError
 from shoplake.lake.landing import LandedFile
 from shoplake.lake.locks import spool_lock
-from shoplake.lake.streaming import StreamBatch, StreamLander
+from shoplake.lake.streaming import StreamBatch, StreamLander, joined
 from shoplake.store.ledger import StreamRange
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Drain:
         # Forgotten while it lands: should it fail, the ledger knows how far it came.
         del self._positions[source]
         try:
-            landed = self._landers[source].land(StreamBatch(where, found.lines, received))
+            landed = self._landers[source].land(StreamBatch(where, joined(found.lines), received))
         except PositionMoved:
             return True  # another process drains, too: what it has left comes next
         self._positions[source] = where.next_offset

@@ -55,7 +55,7 @@ class FastCheck:
         if len(found) != events.count:
             return None
         for get in self._texts:
-            if any(map(str.isspace, map(get, found))):
+            if get(found[0]).isspace() if len(found) == 1 else any(map(str.isspace, map(get, found))):
                 return None
         return [None if e.event_id is None else str(e.event_id) for e in found]
 

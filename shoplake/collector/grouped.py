@@ -20,7 +20,7 @@ log = logging.getLogger("shoplake.collector")
 PATIENCE_SECONDS = 20.0
 """A request that has waited for so long is told to come again."""
 MOST_ITEMS = 4_000
-LONGEST_LINGER_SECONDS, LINGER_STEP_SECONDS = 0.005, 0.0002
+LONGEST_LINGER_SECONDS = 0.005
 
 
 @dataclass(eq=False, slots=True)
@@ -41,8 +41,8 @@ class Grouped(Generic[Item, Result]):
         self._name, self._work, self._most_bytes = name, work, most_bytes
         self._queue: deque[_Waiting[Item, Result]] = deque()
         self._working: list[_Waiting[Item, Result]] = []
-        self._expected, self._took = 0, 0.0
-        self._ready, self._is_open, self._is_waking = threading.Condition(), True, False
+        self._expected, self._linger_until = 0, 0.0
+        self._ready, self._is_open, self._is_waking, self._is_idle = threading.Condition(), True, False, False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -66,11 +66,12 @@ class Grouped(Generic[Item, Result]):
         """Give the number of items that wait."""
         return len(self._queue)
 
-    async def do(self, item: Item, size: int) -> Result:
-        """Have an item of ``size`` bytes worked on.
+    def do(self, item: Item, size: int) -> asyncio.Future[Result]:
+        """Have an item of ``size`` bytes worked on; give what its result is to be awaited by.
 
         Raises:
-            Refusal: (503) the work failed, or took too long; the item may still be worked on later.
+            Refusal: (503; also when it is awaited) the work failed, or took too long; the item may still be worked on
+                later.
 
         """
         assert self._loop is not None  # noqa: S101 - `start` comes first
@@ -83,19 +84,23 @@ class Grouped(Generic[Item, Result]):
             # it would take turns with the reading of the others.
             self._is_waking = True
             self._loop.call_soon(self._wake)
-        return await waiting.future
+        return waiting.future
 
     def _wake(self) -> None:
+        """Wake the thread if it has nothing to do, or lingers for the last of those that have come by now."""
         self._is_waking = False
-        with self._ready:
-            self._ready.notify()
+        if self._is_idle or len(self._queue) >= self._expected:
+            with self._ready:
+                self._ready.notify()
 
     def _run(self) -> None:
         while (group := self._take()) is not None:
             began = time.monotonic()
             results = self._results(group)
+            ended = time.monotonic()
             # Whoever waits now and whoever is answered now may make one group the next time.
-            self._expected, self._took = len(group) + len(self._queue), time.monotonic() - began
+            self._expected = len(group) + len(self._queue)
+            self._linger_until = ended + min(ended - began, LONGEST_LINGER_SECONDS)
             assert self._loop is not None  # noqa: S101 - `start` set it
             self._loop.call_soon_threadsafe(_finish, group, results)
 
@@ -114,14 +119,16 @@ class Grouped(Generic[Item, Result]):
     def _take(self) -> list[_Waiting[Item, Result]] | None:
         """Give the next group; None when all is done and no more is to come."""
         group: list[_Waiting[Item, Result]] = []
-        while not group:
-            with self._ready:
+        with self._ready:
+            while not group:
+                # Said before the queue is looked at: whoever joins it after that look sees it, and wakes us.
+                self._is_idle = True
                 while not self._queue and self._is_open:
                     self._ready.wait()
+                self._is_idle = False
                 if not self._queue:
                     return None
-            self._linger()
-            with self._ready:
+                self._linger()
                 self._working, size = group, 0
                 while self._queue and len(group) < MOST_ITEMS and size < self._most_bytes:
                     waiting = self._queue.popleft()
@@ -131,13 +138,16 @@ class Grouped(Generic[Item, Result]):
         return group
 
     def _linger(self) -> None:
-        """Wait a little for as many as came the last time: on a slow disk, one commit is better than two halves.
+        """Wait a little for as many as came the last time: a round costs much, and one more item in it hardly anything.
 
-        At most half as long as the last round took, so that nobody waits much longer than the disk makes them.
+        At most as long as the last round took, counted from its end, so that nobody waits much longer than the disk
+        makes them, and the next round comes together while the answers of the last one go out.
         """
-        until = time.monotonic() + min(self._took / 2, LONGEST_LINGER_SECONDS)
-        while self._is_open and len(self._queue) < self._expected and time.monotonic() < until:
-            time.sleep(LINGER_STEP_SECONDS)
+        while self._is_open and len(self._queue) < self._expected:
+            left = self._linger_until - time.monotonic()
+            if left <= 0:
+                return
+            self._ready.wait(left)
 
     async def _give_up_late(self) -> None:
         """Answer requests that have waited for too long: a disk may be slow without end."""

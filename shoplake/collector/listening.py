@@ -17,6 +17,7 @@ def server_config(app: Any, tls: SSLContext | None = None) -> uvicorn.Config:  #
     """Give how applications are served; the benchmark's bare endpoint is served in the same way."""
     return uvicorn.Config(
         app,
+        interface="asgi3",
         loop="uvloop",
         http="httptools",
         ws="none",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING
 
 from shoplake.collector.refusal import Refusal
@@ -38,13 +38,12 @@ class Origins:
             max_age=REMEMBER_SECONDS,
         )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Answer a request; most come from no browser, and pass at once."""
         for name, origin in scope["headers"]:
             if name == b"origin":
-                await self._from_page(origin, scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+                return self._from_page(origin, scope, receive, send)
+        return self._app(scope, receive, send)
 
     async def _from_page(self, origin: bytes, scope: Scope, receive: Receive, send: Send) -> None:
         from starlette.responses import Response

@@ -46,6 +46,8 @@ def configure(
     _load_cipher(con)
     spill = HomePaths(settings.home).build / "spill"
     con.execute("set temp_file_encryption = true")
+    # In a forked process DuckDB takes itself for a notebook's, and draws on standard output.
+    con.execute("set enable_progress_bar = false")
     con.execute(f"set temp_directory = {text(str(spill))}")
     con.execute(f"set memory_limit = {text(memory_limit or settings.memory_limit)}")
     con.execute(f"set threads = {threads or settings.threads}")

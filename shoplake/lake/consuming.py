@@ -8,12 +8,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from queue import SimpleQueue
+from queue import LifoQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shoplake.audit.recording import changing
 from shoplake.errors import LockedError, PositionMoved
-from shoplake.lake.streaming import StreamBatch, StreamLander
+from shoplake.lake.landing_processes import LandingProcesses
+from shoplake.lake.streaming import StreamBatch, StreamLander, joined
 from shoplake.sources.kafka import chosen_topics
 from shoplake.sources.topics import READ_SECONDS, TopicReader
 from shoplake.store.ledger import StreamRange
@@ -28,8 +29,8 @@ BATCH_BYTES = 16 << 20
 """A partition with so much waits no longer: a larger batch lands hardly faster."""
 HELD_BYTES = 4 * BATCH_BYTES
 """At so much, reading pauses until a batch has landed."""
-LANDINGS = 2
-"""Batches, of different partitions, that land at the same time: while one is in Python the other is in DuckDB."""
+LARGE_BYTES = 4 << 20
+"""A batch from here on lands in a process of its own; smaller ones are not worth its start."""
 LOOK_SECONDS = 0.02
 """How long a landed batch may go unnoticed."""
 SETTLE_RATIO = 1 / 3
@@ -92,21 +93,24 @@ def consume(
     with ExitStack() as stack:
         stack.enter_context(changing(settings, "consume", sources=sorted(sources)))
         topics = chosen_topics(settings, sources)
-        workers = min(settings.threads, LANDINGS)
+        workers = settings.threads
         landers = {source: _Landers(settings, source, workers, stack) for source in topics.values()}
         pool = stack.enter_context(ThreadPoolExecutor(workers, thread_name_prefix="landing"))
-        return _Consuming(settings, topics, landers, pool, workers, is_stopping, say).run(once=once)
+        processes = LandingProcesses(settings, topics.values(), workers, say) if workers > 1 else None
+        if processes is not None:
+            stack.callback(processes.close)
+        return _Consuming(settings, topics, landers, processes, pool, workers, is_stopping, say).run(once=once)
 
 
 class _Landers:
     """The landers of a source, one for each batch that may land at the same time."""
 
     def __init__(self, settings: Settings, source: str, count: int, stack: ExitStack) -> None:
-        self._idle: SimpleQueue[StreamLander] = SimpleQueue()
+        # The one that was used last comes first: the others need not be opened.
+        self._idle: LifoQueue[StreamLander] = LifoQueue()
         # One more, so that positions can be asked for while batches wait for what somebody else holds.
         for _ in range(count + 1):
-            threads = max(settings.threads // count, 1)
-            self._idle.put(stack.enter_context(StreamLander(settings, source, threads=threads)))
+            self._idle.put(stack.enter_context(StreamLander(settings, source)))
 
     @contextmanager
     def one(self) -> Iterator[StreamLander]:
@@ -126,13 +130,14 @@ class _Consuming:
         settings: Settings,
         topics: Mapping[str, str],
         landers: Mapping[str, _Landers],
+        processes: LandingProcesses | None,
         pool: ThreadPoolExecutor,
         workers: int,
         is_stopping: Callable[[], bool],
         say: Callable[[str], None],
     ) -> None:
         self._settings, self._landers, self._pool, self._workers = settings, landers, pool, workers
-        self._is_stopping, self._say = is_stopping, say
+        self._processes, self._is_stopping, self._say = processes, is_stopping, say
         self._consumed = {topic: Consumed(source, topic) for topic, source in topics.items()}
         self._landing: list[tuple[Messages, Future[LandedFile]]] = []
         self._moved: set[str] = set()
@@ -156,6 +161,8 @@ class _Consuming:
 
     def _read(self) -> None:
         """Read on; where memory is full, wait for a batch to land, and only show the group that we live."""
+        if self._processes is not None and self._reader.size >= LARGE_BYTES:
+            self._processes.are_ready()  # they start, if they have not, while more is read
         if self._landing and self._reader.size >= HELD_BYTES:
             wait([landing for _, landing in self._landing], READ_SECONDS, FIRST_COMPLETED)
             self._reader.read(most=1, seconds=0)
@@ -186,9 +193,15 @@ class _Consuming:
         return time.monotonic() - partition.since >= self._settings.kafka_batch_seconds
 
     def _land(self, messages: Messages) -> LandedFile:
-        """Land a batch; runs in the landing thread."""
+        """Land a batch; runs in a landing thread, which does it or waits for the process that does."""
         where = StreamRange(messages.stream, messages.partition, messages.first_offset, messages.next_offset)
-        batch = StreamBatch(where, messages.lines, messages.received_at, messages.event_keys)
+        batch = StreamBatch(where, joined(messages.lines), messages.received_at, messages.event_keys)
+        messages.lines.clear()  # they are not held twice
+        if self._processes is not None and len(batch.lines) >= LARGE_BYTES and self._processes.are_ready():
+            processes = self._processes
+            landed = self._unlocked(lambda: processes.land(messages.source, batch))
+            if landed is not None:
+                return landed
         with self._landers[messages.source].one() as lander:
             return self._unlocked(lambda: lander.land(batch))
 

@@ -47,12 +47,12 @@ class StreamBatch:
     """Consecutive events of one partition of a stream."""
 
     range: StreamRange
-    lines: Sequence[bytes]
-    """One JSON object each, as it came."""
+    lines: bytes
+    """One JSON object a line, as `joined` gives them."""
     received_at: dt.datetime
     """When the first of them arrived (UTC): an event older than that by more than its contract allows is late."""
     event_keys: Sequence[tuple[int, bytes]] = ()
-    """(place in ``lines``, key) of events that the stream may hold twice."""
+    """(number of the line, from 0, and key) of events that the stream may hold twice."""
 
     @property
     def logical_name(self) -> str:
@@ -60,12 +60,13 @@ class StreamBatch:
         r = self.range
         return f"{r.stream}/{r.partition}/{r.first_offset:012d}-{r.next_offset - 1:012d}"
 
-    def blob(self) -> bytes:
-        """Give the lines as JSON Lines; a line break within an event stands between its values, and becomes a space."""
-        joined = b"\n".join(self.lines)
-        if joined.count(b"\n") == len(self.lines) - 1 and b"\r" not in joined:
-            return joined
-        return b"\n".join(line.replace(b"\n", b" ").replace(b"\r", b" ") for line in self.lines)
+
+def joined(events: Sequence[bytes]) -> bytes:
+    """Give JSON objects as lines; a line break within one stands between its values, and becomes a space."""
+    lines = b"\n".join(events)
+    if lines.count(b"\n") == len(events) - 1 and b"\r" not in lines:
+        return lines
+    return b"\n".join(event.replace(b"\n", b" ").replace(b"\r", b" ") for event in events)
 
 
 def _utc_now() -> dt.datetime:
@@ -185,11 +186,10 @@ class StreamLander:
             now=self._clock().astimezone(dt.UTC).replace(tzinfo=None),
             late_before=received - dt.timedelta(seconds=contract.lateness_seconds),
         )
-        blob = batch.blob()
-        shape = events_shape(blob)
+        shape = events_shape(batch.lines)
         name = batch.logical_name
         file = Offered(file_id(self.source, name, shape.content_hash), name, shape)
-        outcome = lander.land_events([(file, _blocks(blob))])
+        outcome = lander.land_events([(file, _blocks(batch.lines))])
         found = outcome.files[file.file_id]
         found.drift.pop(EVENT_ID, None)
         found.drift = Counter(dict(found.drift.most_common(WIDEST_DRIFT)))
@@ -249,12 +249,15 @@ def _once(batch: StreamBatch, known: Collection[bytes]) -> tuple[StreamBatch, li
 
     Their lines become blank, so that each other line keeps its number.
     """
-    lines, seen, repeated = list(batch.lines), set(known), 0
+    if not batch.event_keys:
+        return batch, [], 0
+    lines, seen, repeated = batch.lines.split(b"\n"), set(known), 0
     for place, key in batch.event_keys:
         if key in seen:
             lines[place], repeated = b"", repeated + 1
         seen.add(key)
-    return replace(batch, lines=lines), [*dict.fromkeys(k for _, k in batch.event_keys if k not in known)], repeated
+    new = [*dict.fromkeys(key for _, key in batch.event_keys if key not in known)]
+    return replace(batch, lines=b"\n".join(lines)), new, repeated
 
 
 def _blocks(blob: bytes) -> Iterator[bytes]:

@@ -29,8 +29,13 @@ if TYPE_CHECKING:
 LOOKUP_KEY, SEALING_KEY = "vault_lookup", "vault"
 NONCE_BYTES, KEY_BYTES, PSEUDONYM_BYTES, LOOKUP_BYTES = 12, 32, 8, 32
 HASH_BLOCK_BYTES = 64
+VERSION_BYTES, TAG_BYTES = 4, 16
+SEALED_KEY_BYTES = VERSION_BYTES + NONCE_BYTES + KEY_BYTES + TAG_BYTES
 CHUNK = 10_000
 """Persons looked up by one statement."""
+COLUMNS = "(lookup, pseudonym, sealed_identifier, sealed_text_key, created_at)"
+PLACES = "with recursive places(place) as (select 0 union all select place + 1 from places where place < ?)"
+"""Begins a statement of SQLite that takes many values out of one parameter, each from its place."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +97,15 @@ class Vault:
         """
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        unseal, sealed = _Unsealer(self._keyring), list[bytes]()
-        last, encrypt, name = -1, None, b""
+        places = sorted(set(whose))
+        opened = _Unsealer(self._keyring).open_all(
+            [people.lookups[place] for place in places], [people.sealed_text_keys[place] for place in places]
+        )
+        keys, sealed = dict(zip(places, opened, strict=True)), list[bytes]()
+        last, encrypt, name = -1, AESGCM(bytes(KEY_BYTES)).encrypt, b""
         for nonce, place, text in zip(_nonces(len(texts)), whose, texts, strict=True):
-            if encrypt is None or place != last:
-                last, name = place, people.names[place].encode()
-                encrypt = AESGCM(unseal(people.lookups[place], people.sealed_text_keys[place])).encrypt
+            if place != last:
+                last, name, encrypt = place, people.names[place].encode(), AESGCM(keys[place]).encrypt
             sealed.append(nonce + encrypt(nonce, text, name))
         return sealed
 
@@ -172,11 +180,14 @@ class Vault:
         keys: list[Any] = [None] * len(lookups)
         with self._store.reading() as con:
             if con.dialect.name == "sqlite":
-                for place, name, sealed in _at_places(con, lookups):
-                    names[place], keys[place] = name, sealed
-                return names, keys
+                known, known_names, known_keys = _known(con, lookups)
+                if known == lookups:
+                    return known_names, known_keys
+                rows: Iterable[Any] = zip(known, known_names, known_keys, strict=True)
+            else:
+                rows = _select(con, "lookup", lookups)
             places = {lookup: place for place, lookup in enumerate(lookups)}
-            for lookup, name, sealed in _select(con, "lookup", lookups):
+            for lookup, name, sealed in rows:
                 place = places[bytes(lookup)]
                 names[place], keys[place] = name, bytes(sealed)
         return names, keys
@@ -185,19 +196,22 @@ class Vault:
         """Insert new persons; one who came in between through another process stays as that process made them."""
         seal = _Sealer(self._keyring.current(SEALING_KEY), 2 * len(people))
         text_keys = _cut(secrets.token_bytes(KEY_BYTES * len(people)), KEY_BYTES)
+        identifiers = [seal(lookup, identifier.encode()) for lookup, identifier in people.items()]
+        sealed_keys = [seal(lookup, key) for lookup, key in zip(people, text_keys, strict=True)]
         names = _cut(secrets.token_bytes(PSEUDONYM_BYTES * len(people)), PSEUDONYM_BYTES)
+        new = list(zip(people, names, identifiers, sealed_keys, strict=True))
         with self._store.writing() as con:
             dialect = con.dialect
             written = person.c.created_at.type.dialect_impl(dialect).bind_processor(dialect)
             now: Any = dt.datetime.now(dt.UTC).replace(tzinfo=None)
             now = written(now) if written else now
-            rows = [
-                (lookup, f"c_{name.hex()}", seal(lookup, identifier.encode()), seal(lookup, text_key), now)
-                for (lookup, identifier), text_key, name in zip(people.items(), text_keys, names, strict=True)
-            ]
             # As where persons are looked up, the driver is asked itself.
             cursor = con.connection.cursor()
-            cursor.executemany(_insert_if_absent(dialect.name), rows)
+            if dialect.name == "sqlite":
+                _insert_at_once(cursor, new, now)
+            else:
+                rows = [(lookup, f"c_{name.hex()}", sealed, key, now) for lookup, name, sealed, key in new]
+                cursor.executemany(_insert_if_absent(dialect.name), rows)
             cursor.close()
 
     def _text_keys(self, pseudonyms: set[str]) -> dict[str, bytes]:
@@ -223,25 +237,42 @@ def _select(con: Connection, by: str, wanted: Sequence[Any]) -> Iterator[Any]:
     cursor.close()
 
 
-def _at_places(con: Connection, lookups: Sequence[bytes]) -> list[Any]:
-    """Give (place in ``lookups``, pseudonym, sealed text key) from SQLite, whose time goes into parameters else."""
+def _known(con: Connection, lookups: Sequence[bytes]) -> tuple[list[bytes], list[str], list[bytes]]:
+    """Give lookups, pseudonyms and sealed text keys of who is in the vault, from SQLite, by a statement with one row.
+
+    The driver gives up the interpreter for each row and waits for it again, which takes longer than the look-up.
+    """
     cursor = con.connection.cursor()
-    wanted = f"substr(?, place * {LOOKUP_BYTES} + 1, {LOOKUP_BYTES})"
     cursor.execute(
-        "with recursive places(place) as (select 0 union all select place + 1 from places where place < ?) "
-        f"select place, pseudonym, sealed_text_key from places cross join person on lookup = {wanted}",
+        f"{PLACES} select cast(group_concat(lookup, '') as blob), group_concat(pseudonym, ' '), "
+        "cast(group_concat(sealed_text_key, '') as blob) from places cross join person on lookup = "
+        f"substr(?, place * {LOOKUP_BYTES} + 1, {LOOKUP_BYTES})",
         (len(lookups) - 1, b"".join(lookups)),
     )
-    found = list(cursor.fetchall())
+    ((found, names, keys),) = cursor.fetchall()
     cursor.close()
-    return found
+    return _cut(found or b"", LOOKUP_BYTES), (names or "").split(), _cut(keys or b"", SEALED_KEY_BYTES)
+
+
+def _insert_at_once(cursor: Any, new: Sequence[tuple[bytes, bytes, bytes, bytes]], now: str) -> None:  # noqa: ANN401 - the driver is not typed
+    """Insert (lookup, name, sealed identifier, sealed text key) into SQLite, all of one length by one statement."""
+    by_length: dict[int, list[tuple[bytes, bytes, bytes, bytes]]] = {}
+    for row in new:
+        by_length.setdefault(len(row[2]), []).append(row)
+    for length, rows in by_length.items():
+        widths = (LOOKUP_BYTES, PSEUDONYM_BYTES, length, SEALED_KEY_BYTES)
+        lookup, name, identifier, key = (f"substr(?, place * {width} + 1, {width})" for width in widths)
+        cursor.execute(
+            f"{PLACES} insert or ignore into person {COLUMNS} "
+            f"select {lookup}, 'c_' || lower(hex({name})), {identifier}, {key}, ? from places",
+            (len(rows) - 1, *(b"".join(column) for column in zip(*rows, strict=True)), now),
+        )
 
 
 def _insert_if_absent(dialect: str) -> str:
-    columns = "person (lookup, pseudonym, sealed_identifier, sealed_text_key, created_at)"
     if dialect == "postgresql":
-        return f"insert into {columns} values (%s, %s, %s, %s, %s) on conflict (lookup) do nothing"
-    return f"insert or ignore into {columns} values (?, ?, ?, ?, ?)"
+        return f"insert into person {COLUMNS} values (%s, %s, %s, %s, %s) on conflict (lookup) do nothing"
+    return f"insert or ignore into person {COLUMNS} values (?, ?, ?, ?, ?)"
 
 
 def _cut(data: bytes, size: int) -> list[bytes]:
@@ -259,7 +290,7 @@ class _Sealer:
     def __init__(self, key: DataKey, count: int) -> None:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        self._prefix, self._encrypt = key.version.to_bytes(4, "big"), AESGCM(key.secret).encrypt
+        self._prefix, self._encrypt = key.version.to_bytes(VERSION_BYTES, "big"), AESGCM(key.secret).encrypt
         self._nonces = iter(_nonces(count))
 
     def __call__(self, lookup: bytes, data: bytes) -> bytes:
@@ -271,18 +302,30 @@ class _Unsealer:
     """Opens what `_Sealer` sealed, under whichever version of the key."""
 
     def __init__(self, keyring: Keyring) -> None:
-        from cryptography.exceptions import InvalidTag
-
-        self._keyring, self._opens, self._damaged = keyring, dict[bytes, Any](), InvalidTag
+        self._keyring, self._opens = keyring, dict[bytes, Any]()
 
     def __call__(self, lookup: bytes, sealed: bytes) -> bytes:
-        version = sealed[:4]
-        open_sealed = self._opens.get(version) or self._opener(version)
+        return self.open_all([lookup], [sealed])[0]
+
+    def open_all(self, lookups: Sequence[bytes], sealed: Sequence[bytes]) -> list[bytes]:
+        """Open one value of each person.
+
+        Raises:
+            KeyAccessError: one is damaged, or another person's.
+
+        """
+        from cryptography.exceptions import InvalidTag
+
+        versions = {one[:VERSION_BYTES] for one in sealed}
+        opens = {version: self._opens.get(version) or self._opener(version) for version in versions}
+        end = VERSION_BYTES + NONCE_BYTES
         try:
-            opened: bytes = open_sealed(sealed[4 : 4 + NONCE_BYTES], sealed[4 + NONCE_BYTES :], lookup)
-        except self._damaged as error:
+            return [
+                opens[one[:VERSION_BYTES]](one[VERSION_BYTES:end], one[end:], lookup)
+                for lookup, one in zip(lookups, sealed, strict=True)
+            ]
+        except InvalidTag as error:
             raise KeyAccessError("A person's row in the vault is damaged.", hint="Restore the store.") from error
-        return opened
 
     def _opener(self, version: bytes) -> Any:  # noqa: ANN401 - the library's own function
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -295,10 +338,12 @@ class _Unsealer:
 def reseal(store: Store, keyring: Keyring) -> int:
     """Seal every person's row under the newest key; give the number of rows that were under an older one."""
     newest = keyring.current(SEALING_KEY)
-    prefix = newest.version.to_bytes(4, "big")
+    prefix = newest.version.to_bytes(VERSION_BYTES, "big")
     with store.writing() as con:
         rows = con.execute(select(person.c.lookup, person.c.sealed_identifier, person.c.sealed_text_key)).all()
-        old = [[bytes(value) for value in row] for row in rows if bytes(row.sealed_identifier)[:4] != prefix]
+        old = [
+            [bytes(value) for value in row] for row in rows if bytes(row.sealed_identifier)[:VERSION_BYTES] != prefix
+        ]
         seal, unseal = _Sealer(newest, 2 * len(old)), _Unsealer(keyring)
         values = [
             {

@@ -112,19 +112,20 @@ class Partition:
         offsets: Sequence[int],
         values: Sequence[bytes | None],
         timestamp: Callable[[int], tuple[int, int]],
-        event_keys: Sequence[bytes | None],
+        event_keys: Sequence[bytes | None] | None = None,
     ) -> None:
         """Hold many messages as `add` does each; ``timestamp`` gives the stamp of the one at a place among them."""
         count = len(offsets)
         follow = offsets[0] == self.next_offset and list(offsets) == list(range(offsets[0], offsets[0] + count))
         if not (follow and all(values) and not any(map(bytes.isspace, values))):  # type: ignore[arg-type]
-            for place, (offset, value, key) in enumerate(zip(offsets, values, event_keys, strict=True)):
+            keys = event_keys or [None] * count
+            for place, (offset, value, key) in enumerate(zip(offsets, values, keys, strict=True)):
                 self.add(offset, value, partial(timestamp, place), key)
             return
         if not self.lines:
             self.since, self.received_at = time.monotonic(), _moment(*timestamp(0))
         held = len(self.lines)
-        self.event_keys += [(held + place, key) for place, key in enumerate(event_keys) if key is not None]
+        self.event_keys += [(held + place, key) for place, key in enumerate(event_keys or ()) if key is not None]
         self.lines += values  # type: ignore[arg-type]
         self.size += sum(map(len, values))  # type: ignore[arg-type]
         self.next_offset += count

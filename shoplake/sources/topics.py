@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, repeat
 from operator import methodcaller
 from typing import TYPE_CHECKING, TypeVar
 
@@ -125,15 +125,16 @@ class TopicReader:
 
     def _hold_values(self, messages: Sequence[Message]) -> None:
         """Hold messages without errors: those of a partition come in long runs, which are held at once."""
+        topics = map(_topic_of, messages) if len(self._topics) > 1 else repeat(next(iter(self._topics)), len(messages))
         start = 0
-        for place, same in groupby(zip(map(_topic_of, messages), map(_number_of, messages), strict=True)):
+        for place, same in groupby(zip(topics, map(_number_of, messages), strict=True)):
             run = messages[start : start + sum(1 for _ in same)]
             start += len(run)
             partition = self.partitions.get(place)
             if partition is not None:
-                offsets: Sequence[int] = list(map(_offset_of, run))
-                keys = [event_key(headers) for headers in map(_headers_of, run)]
-                partition.extend(offsets, list(map(_value_of, run)), _stamps_of(run), keys)
+                headers = list(map(_headers_of, run))
+                keys = [event_key(of) for of in headers] if any(headers) else None
+                partition.extend(list(map(_offset_of, run)), list(map(_value_of, run)), _stamps_of(run), keys)
 
     def commit(self, messages: Messages) -> None:
         """Tell the broker how far we are, for those who watch the lag; nothing is ever read by it."""

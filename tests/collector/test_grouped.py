@@ -26,10 +26,10 @@ def test_what_comes_during_a_round_makes_the_next_one() -> None:
     async def main() -> list[int]:
         group: Grouped[int, int] = Grouped("doubling", work)
         group.start()
-        first = asyncio.create_task(group.do(0, 1))
+        first = asyncio.ensure_future(group.do(0, 1))
         while not rounds:
             await asyncio.sleep(0.01)
-        rest = [asyncio.create_task(group.do(n, 1)) for n in range(1, 50)]
+        rest = [asyncio.ensure_future(group.do(n, 1)) for n in range(1, 50)]
         await asyncio.sleep(0.05)
         gate.set()
         found = await asyncio.gather(first, *rest)
@@ -38,6 +38,24 @@ def test_what_comes_during_a_round_makes_the_next_one() -> None:
 
     assert asyncio.run(main()) == [n * 2 for n in range(50)]
     assert rounds == [[0], list(range(1, 50))]
+
+
+def test_no_item_is_forgotten_however_they_come() -> None:
+    async def one_after_another(group: Grouped[int, int], first: int) -> list[int]:
+        found = []
+        for number in range(first, first + 200):
+            found.append(await group.do(number, 1))
+            await asyncio.sleep(0.001 if number % 7 == 0 else 0)
+        return found
+
+    async def main() -> list[list[int]]:
+        group: Grouped[int, int] = Grouped("copying", list)
+        group.start()
+        found = await asyncio.wait_for(asyncio.gather(*(one_after_another(group, n * 200) for n in range(8))), 60)
+        await group.stop()
+        return found
+
+    assert [n for found in asyncio.run(main()) for n in found] == list(range(1600))
 
 
 def test_a_round_that_fails_refuses_its_requests_and_the_next_one_goes_on() -> None:
@@ -74,7 +92,7 @@ def test_a_disk_without_end_does_not_keep_requests_for_ever(monkeypatch: pytest.
     async def main() -> None:
         group: Grouped[int, int] = Grouped("waiting", work)
         group.start()
-        running = asyncio.create_task(group.do(1, 1))
+        running = asyncio.ensure_future(group.do(1, 1))
         await asyncio.sleep(0.1)
         with pytest.raises(Refusal) as refused:
             await asyncio.wait_for(group.do(2, 1), 10)

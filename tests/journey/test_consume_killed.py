@@ -198,6 +198,34 @@ def test_a_consumer_that_is_frozen_past_its_session(settings: Settings, broker: 
     assert sessions(settings) == sorted(f"s{n}" for n in range(sent))
 
 
+def test_a_consumer_that_is_killed_takes_its_landing_processes_with_it(settings: Settings, broker: Broker) -> None:
+    topic = broker.make_topic(partitions=2)
+    sent = broker.send(topic, (event(n) for n in range(120_000)), partitions=2)
+    consumer = Consumer(settings, broker, topic, a_group())
+    seconds = time.monotonic() + PATIENCE_SECONDS
+    while not (landing := descendants(consumer.process.pid)[1:]):
+        assert time.monotonic() < seconds
+        time.sleep(0.02)
+    time.sleep(random.Random(7).uniform(0, 1))
+    landing = descendants(consumer.process.pid)
+    consumer.kill()
+    while any(Path(f"/proc/{pid}").exists() for pid in landing):
+        assert time.monotonic() < seconds
+        time.sleep(0.02)
+    land_the_rest(settings, broker, topic)
+    assert landed_offsets(settings, topic) == sent
+    assert len(sessions(settings)) == sent == len(set(sessions(settings)))
+
+
+def descendants(pid: int) -> list[int]:
+    """Give the processes under one; none once it has ended."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, task.read_text().split()):
+            found += [child, *descendants(child)]
+    return found
+
+
 def test_the_password_is_in_no_process_list(settings: Settings, broker: Broker) -> None:
     consumer = Consumer(settings, broker, broker.make_topic(), a_group())
     consumer.is_reading(partitions=1)

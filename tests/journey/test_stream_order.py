@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from shoplake.lake import merging
 from shoplake.lake.landing import land
-from shoplake.lake.streaming import StreamBatch, StreamLander
+from shoplake.lake.streaming import StreamBatch, StreamLander, joined
 from shoplake.pipeline.run import run
 from shoplake.pipeline.stream import Stream
 from shoplake.settings import Settings
@@ -32,7 +32,7 @@ def land_batch(settings: Settings, source: str, first: int, events: list[dict[st
     lines = [json.dumps(event).encode() for event in events]
     where = StreamRange(f"spool/cafe/{source}", 0, first, first + len(lines))
     with StreamLander(settings, source) as lander:
-        lander.land(StreamBatch(where, lines, dt.datetime.fromtimestamp(AT_ONCE, dt.UTC)))
+        lander.land(StreamBatch(where, joined(lines), dt.datetime.fromtimestamp(AT_ONCE, dt.UTC)))
 
 
 def scenario(data: st.DataObject, folder: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,8 +16,10 @@ import pytest
 from shoplake.access.sql import query
 from shoplake.errors import InputError, SettingsError, UnreachableError
 from shoplake.keys.keyring import Keyring
+from shoplake.lake import consuming
 from shoplake.lake.browse import show_rows as lake_rows
 from shoplake.lake.consuming import Consumed, consume
+from shoplake.lake.landing_processes import LandingProcesses
 from shoplake.lake.quarantine import list_rows, replay, show_rows
 from shoplake.pipeline.run import run
 from shoplake.settings import Settings
@@ -306,3 +311,40 @@ def test_nothing_personal_and_no_password_is_readable_in_any_file(
     run(there)
     assert readable(there.home, [m.encode() for m in [*markers, "correct-horse-battery"]]) == []
     assert not any(marker in repr((said, found)) for marker in markers)
+
+
+def test_large_batches_land_in_processes_and_outlive_the_death_of_one(
+    settings: Settings, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic, said, deaths = broker.make_topic(partitions=2), list[str](), list[int]()
+    monkeypatch.setattr(consuming, "LARGE_BYTES", 1)
+    monkeypatch.setattr(LandingProcesses, "are_ready", lambda _: True)
+    there = reading(settings, broker, web_events=topic).model_copy(update={"threads": 2, "kafka_batch_seconds": 0.2})
+    stop, _ = in_background(there, said)
+    try:
+        for first in range(0, 2000, 200):
+            broker.send(topic, (event(n) for n in range(first, first + 200)), partitions=2)
+            if first in {400, 1000}:
+                wait_for(lambda: len(landing_processes(there)) > 0)
+                with suppress(ProcessLookupError):
+                    deaths.append(landing_processes(there)[0])
+                    os.kill(deaths[-1], signal.SIGKILL)
+            time.sleep(0.2)
+        wait_for(lambda: len(landed_sessions(settings)) == 2000)
+    finally:
+        (found,) = stop()
+    assert landed_sessions(settings) == sorted(f"s{n}" for n in range(2000))
+    assert len(set(deaths)) == 2
+    assert "A process that was landing messages died; they land all the same." in said
+    assert landing_processes(there) == []
+
+
+def landing_processes(settings: Settings) -> list[int]:
+    """Give the processes other than this one that have a file of the home open."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            with suppress(OSError):
+                if any(settings.home in file.resolve().parents for file in (folder / "fd").iterdir()):
+                    found.append(int(folder.name))
+    return found

@@ -22,7 +22,7 @@ from shoplake.lake.browse import show_rows as lake_rows
 from shoplake.lake.landing import land, land_inbox
 from shoplake.lake.locks import landing_lock, stream_lock
 from shoplake.lake.quarantine import list_rows, replay, show_rows
-from shoplake.lake.streaming import StreamBatch, StreamLander
+from shoplake.lake.streaming import StreamBatch, StreamLander, joined
 from shoplake.pipeline.rotation import rotate
 from shoplake.settings import Settings
 from shoplake.store.engine import open_store
@@ -39,7 +39,7 @@ def event(number: int, **changes: object) -> bytes:
 
 
 def batch(first: int, lines: list[bytes], *, received_at: dt.datetime = NOON) -> StreamBatch:
-    return StreamBatch(StreamRange(STREAM, 0, first, first + len(lines)), lines, received_at)
+    return StreamBatch(StreamRange(STREAM, 0, first, first + len(lines)), joined(lines), received_at)
 
 
 def lander(settings: Settings) -> StreamLander:
@@ -83,7 +83,7 @@ def test_a_range_that_has_landed_in_part_lands_nothing(settings: Settings) -> No
 
 def test_offsets_without_events_are_passed_over(settings: Settings) -> None:
     with lander(settings) as stream:
-        stream.land(StreamBatch(StreamRange(STREAM, 0, 0, 100), [], NOON))
+        stream.land(StreamBatch(StreamRange(STREAM, 0, 0, 100), b"", NOON))
         assert stream.position(STREAM) == 100
     assert ledger_of(settings).files() == []
 
@@ -219,7 +219,7 @@ def test_nothing_personal_is_readable_in_any_file(settings: Settings) -> None:
 LAND = """
 import datetime as dt, json, sys
 from pathlib import Path
-from shoplake.lake.streaming import StreamBatch, StreamLander
+from shoplake.lake.streaming import StreamBatch, StreamLander, joined
 from shoplake.settings import load_settings
 from shoplake.store.ledger import StreamRange
 settings, size = load_settings(Path(sys.argv[1])), int(sys.argv[2])
@@ -232,7 +232,7 @@ with StreamLander(settings, "web_events") as stream:
             json.dumps({"session_id": f"s{n}", "user_id": n, "page": "/", "timestamp": 1772366400 + n}).encode()
             for n in range(first, until)
         ]
-        stream.land(StreamBatch(StreamRange("spool/0badcafe", 0, first, until), lines, dt.datetime.now(dt.UTC)))
+        stream.land(StreamBatch(StreamRange("spool/0badcafe", 0, first, until), joined(lines), dt.datetime.now(dt.UTC)))
 """
 
 
@@ -269,7 +269,7 @@ def test_each_batch_of_a_lander_gives_its_own_people_their_pseudonyms(settings: 
 def test_a_stream_of_the_longest_name_that_kafka_knows(settings: Settings) -> None:
     names = [f"kafka/{'é' if n else 'e'}{'x' * 248}/AAAAAAAAAAAAAAAAAAAAAA~1" for n in range(2)]
     with StreamLander(settings, "web_events") as lander, stream_lock(settings, names[1], 12):
-        batch = StreamBatch(StreamRange(names[0], 12, 0, 1), [b"{}"], dt.datetime.now(dt.UTC))
+        batch = StreamBatch(StreamRange(names[0], 12, 0, 1), b"{}", dt.datetime.now(dt.UTC))
         assert lander.land(batch).status == "landed"
         with pytest.raises(LockedError), stream_lock(settings, names[1], 12, wait_seconds=0):
             pass
