@@ -139,7 +139,8 @@ def _publish(settings: Settings, target: Target, everything: bool) -> Report:
     with open_logins(settings) as logins:
         users = logins.users.list()
     want, report = wanted(settings, manifest, users), Report(target.name, manifest.release_id)
-    con = connect(settings)
+    # One COPY takes rows one after another: more threads would only wait for it, on the server's processors.
+    con = connect(settings, threads=1)
     try:
         server = Server(con, target)
         _check_version(server)

@@ -218,6 +218,8 @@ def _members(
         attributes = {name for name, values in user.attributes.items() if values}
         if user.disabled_at is not None or role is None or len(user.name.encode()) > LONGEST_NAME:
             continue
+        if user.name in known.values():
+            continue  # whoever takes on the group's name would have this user's values
         if user.attributes.keys() - {limit.attribute for limit in role.limits}:
             continue  # limited by what the role is not: they see nothing
         limited_by = tuple(name for name in _own_attributes(role) if name in attributes)

@@ -27,7 +27,7 @@ from shoplake.publication.server import Server
 from shoplake.publication.target import parse_target
 from shoplake.publication.wanted import wanted
 from shoplake.settings import Settings, load_settings
-from tests.access.released import land_day
+from shoplake.store.users import User
 from tests.publication.conftest import PUBLISHER, Bi
 
 STORE_DAY = "sales.mart_sales__store_day"
@@ -94,40 +94,36 @@ def test_only_changed_days_are_loaded_and_gone_ones_go(own: Bi) -> None:
     assert count(own, STORE_DAY) == days.rows
 
 
-def test_a_run_whose_publication_fails_says_so_and_the_next_publication_loads_its_day_alone(
-    own: Bi, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_run_whose_publication_fails_says_so_and_ends_well_and_a_later_one_catches_up(
+    own: Bi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SHOPLAKE_PUBLISH_POSTGRES_URL", own.url_with_passfile)
     monkeypatch.setenv("SHOPLAKE_PUBLISH_POSTGRES_PREFIX", own.settings.publish_postgres_prefix)
-    settings, call = load_settings(own.settings.home), ["--home", str(own.settings.home)]
-    land_day(settings, tmp_path / "files", 2)
-    before, old = count(own, "warehouse.fct_sale_lines"), own.publish().release
+    call, old = ["--home", str(own.settings.home)], own.publish().release
+    days = table(own.settings, "mart_sales__store_day")
+    new = release(own.settings, mart_sales__store_day=msgspec.structs.replace(days, partitions=days.partitions[:1]))
     own.execute(f"alter role {PUBLISHER} nologin")
     try:
         done = CliRunner().invoke(shoplake, [*call, "run", "--format", "json"])
     finally:
         own.execute(f"alter role {PUBLISHER} login")
     assert done.exit_code == 0, done.output
-    result = json.loads(done.stdout)
-    assert (result["published"], result["publication"]["error"]["code"]) == (True, "publication")
+    assert json.loads(done.stdout)["publication"]["error"]["code"] == "publication"
     assert "not permitted to log in" in done.stderr
     shown = json.loads(CliRunner().invoke(shoplake, [*call, "status", "--format", "json"]).stdout)["publication"]
     assert (shown["status"], shown["release"]) == ("failed", old)
     assert "not permitted to log in" in shown["error"]
-    assert find(settings, Wanted(action="publish postgres"))[-1].outcome == "failed"
+    assert find(own.settings, Wanted(action="publish postgres"))[-1].outcome == "failed"
 
     done = CliRunner().invoke(shoplake, [*call, "stream", "--once"])
     assert done.exit_code == 0, done.output
     assert "Published to 127.0.0.1" in done.stdout
-    assert count(own, "warehouse.fct_sale_lines") == before + 4
-    assert count(own, STORE_DAY) == table(settings, "mart_sales__store_day").rows
-    entry = find(settings, Wanted(action="publish postgres"))[-1]
-    assert (entry.outcome, entry.release) == ("ok", result["release"])
-    assert STORE_DAY in entry.tables
-    assert "warehouse.dim_store" not in entry.tables
-    assert 0 < (entry.rows or 0) < sum(t.rows for t in releases.required(settings, None).tables.values())
+    assert count(own, STORE_DAY) == days.partitions[0].rows
+    entry = find(own.settings, Wanted(action="publish postgres"))[-1]
+    assert (entry.outcome, entry.release, entry.tables, entry.rows) == ("ok", new, [STORE_DAY], 0)
+    assert f"In {shown['target']}: {new}" in CliRunner().invoke(shoplake, [*call, "status"]).output
     shown = json.loads(CliRunner().invoke(shoplake, [*call, "status", "--format", "json"]).stdout)["publication"]
-    assert (shown["status"], shown["release"], shown["error"]) == ("ok", result["release"], "")
+    assert (shown["status"], shown["release"], shown["error"]) == ("ok", new, "")
 
 
 def test_a_changed_policy_grants_and_takes_back(own: Bi) -> None:
@@ -179,6 +175,15 @@ def test_a_role_that_may_not_ask_in_sql_has_no_group(settings: Settings, release
     found = wanted(settings, manifest, [])
     assert "shoplake_support" not in found.groups
     assert "message_ciphertext" not in found.tables["warehouse", "fct_interactions"].columns
+
+
+def test_a_user_of_a_groups_name_lends_its_values_to_no_member(settings: Settings, released: Settings) -> None:
+    manifest, at = releases.required(released, None), dt.datetime(2026, 1, 1)
+    names = ("shoplake_sales_by_region", "maria")
+    users = [User(name, "sales", {"region": ("North",)}, at) for name in names]
+    found = wanted(settings, manifest, users)
+    assert found.members == {"maria": "shoplake_sales_by_region"}
+    assert found.limits == {("maria", "region", "North")}
 
 
 def test_users_move_between_groups_and_regions(own: Bi) -> None:
