@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -108,28 +108,17 @@ class Digests:
         return self._found[model.name].result()
 
     def _look(self, model: Model) -> FileDigests:
-        files = self._workspace.written(model.name)
-        if not files:
+        if not self._workspace.written(model.name):
             return {}
         with self._workspace.connection.cursor() as con:
-            return _digests(con, self._workspace, model, files)
+            return _digests(con, model, self._workspace.made(con, model))
 
 
-def _digests(con: DuckDBPyConnection, workspace: Workspace, model: Model, files: Iterable[Path]) -> FileDigests:
+def _digests(con: DuckDBPyConnection, model: Model, made: str) -> FileDigests:
     """Give (rows, sum of row hashes, latest span end) by file; a sum does not depend on the rows' order."""
-    from shoplake.keys.duckdb_session import add_parquet_key
-
-    key = add_parquet_key(con, workspace.keyring.current(model.key_name))
-    names = ", ".join(f"'{file}'" for file in files)
     end = f'max("{model.span_end}")' if model.span_end else "null"
     columns = ", ".join(f'"{column}"' for column in model.columns)
-    source = (
-        f"read_parquet([{names}], encryption_config = {{footer_key: '{key}'}}, "
-        "hive_partitioning = false, filename = true)"
-    )
-    rows = con.execute(
-        f"select filename, count(*), sum(hash({columns})::hugeint), {end} from {source} group by filename"
-    )
+    rows = con.execute(f"select _path, count(*), sum(hash({columns})::hugeint), {end} from {made} group by _path")
     return {row[0]: (row[1], int(row[2]), row[3]) for row in rows.fetchall()}
 
 
@@ -198,7 +187,7 @@ def _merge(workspace: Workspace, model: Model, month: str, days: list[Partition]
     file = folder / "data.parquet"
     scan = workspace.scan(con, model, days)
     con.execute(f"copy ({scan}) to '{file}' ({workspace.copy_options(con, model)})")
-    digests = _digests(con, workspace, model, [file])
+    digests = _digests(con, model, workspace.rows_of(con, model, [file]))
     return _place(workspace, model, month, [file], digests, None)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,10 +26,15 @@ DDL = """
 create schema plan;
 create schema lake;
 create schema previous;
+create schema made;
 create table plan.touched_days (table_name varchar, day date);
 create table plan.watermarks (source varchar, watermark timestamp);
 create table plan.horizon (first_day date, last_day date);
 """
+
+READ_BACK_ROWS = 250_000
+"""Up to so many new rows of a table are read back once, for its tests and for what is made of it: each look at files
+decrypts every footer again."""
 
 
 @dataclass
@@ -45,6 +50,7 @@ class Workspace:
     """Where new partitions are written before they are published."""
     vault: Vault
     """Opens the texts of persons that some models show."""
+    _read_back: set[str] = field(default_factory=set)
 
     @cached_property
     def connection(self) -> DuckDBPyConnection:
@@ -132,22 +138,38 @@ class Workspace:
 
     def write(self, con: DuckDBPyConnection, model: Model, sql: str) -> None:
         """Write a model's rows as one encrypted Parquet file a partition, and show them with those kept in sight."""
-        from shoplake.keys.duckdb_session import add_parquet_key, scan_sql
-
         folder = self.folder_of(model.name)
-        con.execute(
+        written = con.execute(
             f"copy (select model_rows.*, {self._label(model)} as _partition from ({sql}\n) as model_rows) "
             f"to '{folder}' ({self.copy_options(con, model)}, partition_by (_partition), overwrite_or_ignore true)"
-        )
+        ).fetchone()
         shown = self._context(con, model)
         if files := self.written(model.name):
-            key = add_parquet_key(con, self.keyring.current(model.key_name))
-            shown += f" union all {scan_sql({key: files}, model.columns)}"
+            if written and written[0] <= READ_BACK_ROWS:
+                made = self.rows_of(con, model, files)
+                con.execute(f'create table made."{model.name}" as select * from {made}')
+                self._read_back.add(model.name)
+            columns = ", ".join(f'"{column}"' for column in model.columns)
+            shown += f" union all select {columns} from {self.made(con, model)}"
         con.execute(f'create or replace view "{model.database}"."{model.name}" as {shown}')
 
     def written(self, model: str) -> list[Path]:
         """List the files of a model's new partitions."""
         return sorted(self.folder_of(model).glob("_partition=*/*.parquet"))
+
+    def made(self, con: DuckDBPyConnection, model: Model) -> str:
+        """Give SQL for the rows that were written for a model, each with its file as ``_path``."""
+        if model.name in self._read_back:
+            return f'made."{model.name}"'
+        return self.rows_of(con, model, self.written(model.name))
+
+    def rows_of(self, con: DuckDBPyConnection, model: Model, files: Iterable[Path]) -> str:
+        """Give SQL for the rows of files under the model's key of today, each with its file as ``_path``."""
+        from shoplake.keys.duckdb_session import add_parquet_key, parquet_options, text
+
+        key = add_parquet_key(con, self.keyring.current(model.key_name))
+        names = ", ".join(text(str(file)) for file in files)
+        return f"read_parquet([{names}], {parquet_options(key)}, hive_partitioning = false, filename = '_path')"
 
     def _label(self, model: Model) -> str:
         """Give SQL for the partition that a row belongs to: its day, or its month once months up to it are settled.
