@@ -66,7 +66,7 @@ def answer(con: DuckDBPyConnection, sock: socket.socket, asked: Asked) -> None:
         lock(con, asked.threads, asked.database)
         check_is_select(con, asked.sql)
         parameters = pickle.loads(asked.parameters)  # noqa: S301 - of the service, which alone holds the other end
-        is_cut = _send_rows(sock, con.execute(asked.sql, parameters).fetch_record_batch(BATCH_ROWS), asked)
+        is_cut = _send_rows(sock, con.execute(asked.sql, parameters).to_arrow_reader(BATCH_ROWS), asked)
     except OSError:
         raise
     except BaseException as error:  # noqa: BLE001 - told to the service; this process ends anyhow
@@ -92,7 +92,7 @@ def rehearse(con: DuckDBPyConnection) -> None:
     """Answer once what costs more the first time, so that forked processes find it done."""
     here, there = socket.socketpair()
     with here, there:
-        reader = con.execute("select 1 as a, 'x' as b").fetch_record_batch(BATCH_ROWS)
+        reader = con.execute("select 1 as a, 'x' as b").to_arrow_reader(BATCH_ROWS)
         asked = Asked("", b"", None, 10, 1 << 20, 1, 1)
         send_words(there, DONE, Done(_send_rows(there, reader, asked)))
         check_is_select(con, "select 1")
