@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import signal
 import socket
@@ -25,6 +24,7 @@ from shoplake.collector.metrics import Metrics
 from shoplake.collector.segment_endpoint import segment_paths
 from shoplake.contracts import stream_contracts
 from shoplake.errors import InputError
+from shoplake.garbage import collect_rarely
 from shoplake.keys.keyring import Keyring
 from shoplake.keys.tls import ServerTls
 from shoplake.lake.locks import spool_lock
@@ -97,9 +97,7 @@ def collect(
         for ends in (signal.SIGTERM, signal.SIGINT):
             # The server raises them again when it has ended: then they must not cut off the rest.
             signal.signal(ends, lambda *_: None)
-        # What is here now stays: the collection of garbage need not look at it again and again.
-        gc.collect()
-        gc.freeze()
+        collect_rarely()
         tls = stack.enter_context(ServerTls(settings).renewing()) if settings.collector_tls else None
         config = server_config(app, tls)
         server = _Server(config, lambda: on_ready(_url(listening, is_tls=tls is not None)), live.stop)
