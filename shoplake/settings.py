@@ -56,7 +56,8 @@ class Settings(BaseSettings):
         "Of those that `shoplake stream` made more than an hour ago, one an hour is kept.",
     )
     threads: Annotated[int, Field(gt=0)] = Field(
-        os.cpu_count() or 2, description="Threads used for landing and building."
+        os.cpu_count() or 2,
+        description="Threads used for landing and building; so many processes land what comes fast by Kafka.",
     )
     memory_limit: str = Field("2GB", description="Memory for DuckDB; more spills to encrypted files.")
     kek_provider: Literal["file", "environment"] = Field("file", description="Where the key-encryption key comes from.")

@@ -36,9 +36,11 @@ def consume(home: Path | None, sources: tuple[str, ...], once: bool, style: str)
     Example:
       shoplake consume --source web_events
     """
+    from shoplake.garbage import collect_rarely
     from shoplake.lake.consuming import consume as consume_topics
     from shoplake.settings import load_settings
 
+    collect_rarely()
     is_stopping = stops_on_signals()  # a second signal ends it at once, which loses nothing either
     results = consume_topics(
         load_settings(home),

@@ -37,9 +37,11 @@ def land(home: Path | None, source: str, paths: tuple[str, ...], accept: bool, s
     Example:
       shoplake land pos tills/2026-01-*.csv
     """
+    from shoplake.garbage import collect_rarely
     from shoplake.lake.landing import land as land_files
     from shoplake.settings import load_settings
 
+    collect_rarely()
     files = land_files(load_settings(home), source, list(paths), accept=accept)
     rows = [file.as_dict() for file in files]
     if style == "json":

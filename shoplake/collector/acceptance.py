@@ -86,15 +86,12 @@ class Acceptance:
             lines = events.lines.split(b"\n")
             reasons = await self.checks.do((self.contracts[source], lines), len(events.lines))
             ids = [_event_id(line) for line in lines]
-        deposit = Deposit(
-            source=source,
-            lines=events.lines,
-            events=events.count,
-            received_at=time.time(),
-            answer=partial(_answer, events.count, reasons),
-            request=_request(producer.name, source, request_key, body) if request_key else None,
-            event_keys=_event_keys(source, ids, reasons, events.lines) if any(ids) else (),
-        )
+        answer = partial(_answer, events.count, reasons)
+        deposit = Deposit(source, events.lines, events.count, time.time(), answer)
+        if request_key:
+            deposit.request = _request(producer.name, source, request_key, body)
+        if any(ids):
+            deposit.event_keys = _event_keys(source, ids, reasons, events.lines)
         stored = await self.commits.do(deposit, len(events.lines))
         if stored.status in NOT_STORED:
             raise NOT_STORED[stored.status]()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from shoplake.audit.recording import changing
 from shoplake.errors import PositionMoved, ShoplakeError
+from shoplake.garbage import collect_rarely
 from shoplake.lake.landing import LandedFile
 from shoplake.lake.locks import spool_lock
 from shoplake.lake.streaming import StreamBatch, StreamLander, joined
@@ -123,6 +124,7 @@ def main() -> None:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     settings = load_settings(Path(sys.argv[1]))
     seconds = float(sys.argv[2])
+    collect_rarely()
     try:
         _keep_draining(settings, seconds)
     except ShoplakeError as error:

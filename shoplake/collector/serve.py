@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -13,6 +12,7 @@ from shoplake.audit.recording import changing
 from shoplake.collector.listening import Server, let_the_server_end, listen, server_config, url_of
 from shoplake.collector.opening import open_collector
 from shoplake.errors import InputError
+from shoplake.garbage import collect_rarely
 from shoplake.keys.tls import ServerTls
 
 if TYPE_CHECKING:
@@ -53,9 +53,7 @@ def collect(
         stack.callback(listening.close)
         collector = stack.enter_context(open_collector(settings))
         let_the_server_end()
-        # What is here now stays: the collection of garbage need not look at it again and again.
-        gc.collect()
-        gc.freeze()
+        collect_rarely()
         tls = stack.enter_context(ServerTls(settings).renewing()) if settings.collector_tls else None
         ready = url_of(listening, is_tls=tls is not None)
         server = Server(server_config(collector.app, tls), lambda: on_ready(ready), collector.live.stop)

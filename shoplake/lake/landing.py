@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from shoplake.settings import Settings
     from shoplake.store.ledger import Ledger
 
-SMALLEST_BATCH, LARGEST_BATCH = 8 << 20, 24 << 20
+SMALLEST_BATCH, LARGEST_BATCH = 4 << 20, 24 << 20
 WAIT_SECONDS = 30
 Status = Literal["landed", "unchanged", "restated", "refused", "failed"]
 
@@ -389,16 +389,16 @@ def _waves(files: Sequence[FoundFile]) -> Iterator[list[FoundFile]]:
 
 
 def _batches(files: Sequence[FoundFile], workers: int) -> Iterator[list[FoundFile]]:
-    """Cut files into runs of 8 to 32 MB, even among the workers: what one object holds and one worker lands."""
-    total = sum(file.path.stat().st_size for file in files)
-    enough = min(max(total / workers, SMALLEST_BATCH), LARGEST_BATCH)
-    batch, size = list[FoundFile](), 0
-    for file in files:
-        batch.append(file)
-        size += file.path.stat().st_size
-        if size >= enough:
+    """Cut files into runs of 4 to 24 MB, even among the workers: what one object holds and one worker lands."""
+    sizes = [file.path.stat().st_size for file in files]
+    enough = min(max(sum(sizes) / workers, SMALLEST_BATCH), LARGEST_BATCH)
+    batch, held = list[FoundFile](), 0
+    for file, size in zip(files, sizes, strict=True):
+        if batch and held + size / 2 > enough:
             yield batch
-            batch, size = [], 0
+            batch, held = [], 0
+        batch.append(file)
+        held += size
     if batch:
         yield batch
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import multiprocessing
 import os
 import signal
@@ -14,6 +13,7 @@ from multiprocessing.util import Finalize
 from typing import TYPE_CHECKING
 
 from shoplake.audit.recording import close_logs
+from shoplake.garbage import collect_rarely
 from shoplake.lake.streaming import StreamBatch, StreamLander
 
 if TYPE_CHECKING:
@@ -100,8 +100,7 @@ def _be_a_lander(settings: Settings, sources: Collection[str]) -> None:
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     _landers.update({source: StreamLander(settings, source) for source in sources})
     Finalize(None, _close, exitpriority=1)
-    # What is here now stays: the collection of garbage need not look at it again and again.
-    gc.freeze()
+    collect_rarely()
 
 
 def _open() -> None:
