@@ -16,7 +16,7 @@ from shoplake.access.kpi_window import Clock, parse_day
 from shoplake.cli.output import plain
 from shoplake.pipeline.manifest import Manifest, Table
 from tests.access.released import own_released, released
-from tests.warehouse.conftest import compiled
+from tests.warehouse.conftest import all_models
 from tests.warehouse.lab import Compiled, Lab, Row
 
 __all__ = ["own_released", "released"]
@@ -79,9 +79,9 @@ def printed(answer: KpiAnswer) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def mart_project(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
+def mart_project(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Compiled:
     """All models with default settings."""
-    return compiled(tmp_path_factory.mktemp("dbt"), marts=True)
+    return all_models(tmp_path_factory, worker_id)
 
 
 @pytest.fixture

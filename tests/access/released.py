@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import fcntl
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from shoplake.pipeline.init import init_home
 from shoplake.pipeline.run import run
 from shoplake.settings import Settings, load_settings
 from tests.journey.world import COLUMNS, DAY, FIRST
+from tests.once import made_once
 
 COST, OTHER_COST = 43210.98, 71.5
 SOUTH = "SouthCanary"
@@ -159,23 +158,10 @@ def make_released(home: Path) -> None:
     apply(settings)
 
 
-@contextmanager
-def _one_at_a_time(path: Path) -> Iterator[None]:
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
 @pytest.fixture(scope="session")
 def released(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Settings:
     """Give a home that all tests read and none changes; processes that run tests side by side share it."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "released"
-    folder.mkdir(exist_ok=True)
-    with _one_at_a_time(folder / "lock"):
-        if not (folder / "made").exists():
-            make_released(folder / "home")
-            (folder / "made").touch()
+    folder = made_once(tmp_path_factory, worker_id, "released", lambda folder: make_released(folder / "home"))
     return load_settings(folder / "home")
 
 

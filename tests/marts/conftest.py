@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.warehouse.conftest import compiled
+from tests.warehouse.conftest import all_models
 from tests.warehouse.lab import Compiled, Lab
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
+def project(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Compiled:
     """All models with default settings."""
-    return compiled(tmp_path_factory.mktemp("dbt"), marts=True)
+    return all_models(tmp_path_factory, worker_id)
 
 
 @pytest.fixture

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shoplake.pipeline.models import ModelGraph
+from tests.once import made_once
 from tests.warehouse.lab import Compiled, Lab
 
 PROJECT = Path(__file__).parents[2] / "shoplake"
@@ -48,10 +51,29 @@ def compiled(folder: Path, *, marts: bool = False, **variables: Any) -> Compiled
     return Compiled(graph, sql, audits, lake, variables.get("timezone", "UTC"))
 
 
+def all_models(factory: pytest.TempPathFactory, worker_id: str) -> Compiled:
+    """Compile all models with default settings, once for all processes that run tests side by side."""
+
+    def make(folder: Path) -> None:
+        (folder / "models").write_bytes(pickle.dumps(compiled(folder, marts=True)))
+
+    found: Compiled = pickle.loads((made_once(factory, worker_id, "compiled", make) / "models").read_bytes())  # noqa: S301 - our own
+    return found
+
+
+def core_of(project: Compiled) -> Compiled:
+    """Give the core models alone, with the tests that read nothing else."""
+    models = {name: model for name, model in project.graph.models.items() if model.database == "warehouse"}
+    teams = {model.database for model in project.graph.models.values()} - {"warehouse"}
+    audits = {n: sql for n, sql in project.audits.items() if not any(f'"{team}".' in sql for team in teams)}
+    sql = {name: project.sql[name] for name in models}
+    return replace(project, graph=ModelGraph(models), sql=sql, audits=audits)
+
+
 @pytest.fixture(scope="session")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
+def project(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Compiled:
     """The core models with default settings."""
-    return compiled(tmp_path_factory.mktemp("dbt"))
+    return core_of(all_models(tmp_path_factory, worker_id))
 
 
 @pytest.fixture
