@@ -1,0 +1,94 @@
+"""A process that answers many keeps sessions and answers, and none of them a moment too long."""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shoplake.access import warm as keeping
+from shoplake.access.identity import Identity
+from shoplake.access.kpi import KpiAnswer, answer, answer_all
+from shoplake.access.policy import PACKAGED
+from shoplake.access.warm import Warm
+from shoplake.audit.reading import Wanted, find
+from shoplake.errors import AccessDenied
+from shoplake.pipeline.rotation import rotate
+from shoplake.pipeline.run import run
+from shoplake.settings import Settings
+from tests.access.released import SOUTH, land_day
+
+SALES = Identity("sales", "sales")
+NORTH = Identity("north_sales", "sales", {"region": ("North",)})
+
+
+def ask(settings: Settings, warm: Warm | None, who: Identity = SALES, **asked: Any) -> KpiAnswer:
+    return answer(settings, "total_sales", identity=who, warm=warm, **asked)
+
+
+def test_what_is_known_is_what_would_be_made_and_is_on_record_alike(own_released: Settings) -> None:
+    warm = Warm(own_released)
+    for who in (SALES, NORTH, SALES):
+        for asked in ({"by": ["region"]}, {"by": ["region"], "where": {"region": "North"}}, {"definition": "gross"}):
+            made, known = ask(own_released, None, who, **asked), ask(own_released, warm, who, **asked)
+            assert ask(own_released, warm, who, **asked) == known == made
+            first, *others = find(own_released, Wanted(action="kpi"))[-3:]
+            for entry in others:
+                assert (entry.tables, entry.rows, entry.result_bytes) == (first.tables, first.rows, first.result_bytes)
+                assert entry.keys == first.keys
+    assert SOUTH in ask(own_released, warm, SALES, by=["region"]).json
+    assert SOUTH not in ask(own_released, warm, NORTH, by=["region"]).json
+    one_by_one = {found.kpi: found.total for found in answer_all(own_released, identity=NORTH)}
+    for _ in range(2):
+        assert {found.kpi: found.total for found in answer_all(own_released, identity=NORTH, warm=warm)} == one_by_one
+    warm.close()
+
+
+def test_it_keeps_a_few_sessions_and_answers_only(own_released: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "MOST_SESSIONS", 2)
+    monkeypatch.setattr(keeping, "MOST_ANSWERS", 3)
+    warm, last = Warm(own_released), dt.date(2026, 3, 2)
+    days = [last - dt.timedelta(days=40 * number) for number in range(5)]
+    with ThreadPoolExecutor(5) as threads:
+        found = list(threads.map(lambda day: ask(own_released, warm, from_=day, to=day), days * 2))
+    assert [one.window.last for one in found] == days * 2
+    assert warm.count() == 2
+    assert len(warm._kept.answers) == 3
+    warm.close()
+    assert warm.count() == 0
+
+
+def test_another_policy_counts_at_once(own_released: Settings) -> None:
+    warm = Warm(own_released)
+    assert ask(own_released, warm).total.value
+    text = PACKAGED.read_text(encoding="utf-8").replace("      - sales.*\n      - warehouse.dim_date\n", "", 1)
+    (own_released.home / "policy.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(AccessDenied):
+        ask(own_released, warm)
+    (own_released.home / "policy.yaml").unlink()
+    assert ask(own_released, warm).total.value
+    warm.close()
+
+
+def test_another_release_and_other_keys_count_at_once(own_released: Settings, tmp_path: Path) -> None:
+    warm = Warm(own_released)
+    before = ask(own_released, warm)
+    rotate(own_released)
+    assert ask(own_released, warm) == before
+    (session,) = warm._kept.sessions.values()
+    assert {key.partition("/")[2] for key in session.keys if key != "keyring/1"} == {"2"}, "the old session is gone"
+    land_day(own_released, tmp_path / "files", 2)
+    assert ask(own_released, warm).release == before.release
+    run(own_released)
+    after = ask(own_released, warm)
+    assert after.release > before.release
+    assert after.total.value > before.total.value
+    assert ask(own_released, warm, release=before.release).total == before.total
+    for file in (own_released.home / "releases" / "partitions").iterdir():
+        shutil.rmtree(file)
+    assert ask(own_released, warm) == after, "known, whatever has become of its files"
+    warm.close()
