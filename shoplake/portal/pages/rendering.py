@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from shoplake.portal.pages.language import LANGUAGES, Language
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from starlette.requests import Request
     from starlette.responses import Response
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
@@ -25,8 +27,9 @@ HEADERS = {
     "content-security-policy": POLICY,
     # A form of ours names its origin, by which a foreign one is told apart; other sites learn nothing.
     "referrer-policy": "same-origin",
-    "vary": "Cookie, Accept-Language, HX-Request",
+    "vary": "Cookie, Accept-Language, HX-Request, Accept-Encoding",
 }
+COMPRESSION = 6
 HTMX = (
     '{"includeIndicatorStyles": false, "allowEval": false, "allowScriptTags": false, "selfRequestsOnly": true,'
     ' "timeout": 30000, "historyCacheSize": 0}'
@@ -42,6 +45,17 @@ def text_of(template: str, language: Language, theme: str = "", **shown: Any) ->
 def page(template: str, language: Language, theme: str = "", *, status: int = 200, **shown: Any) -> Response:  # noqa: ANN401
     """Answer with a template."""
     return HTMLResponse(text_of(template, language, theme, **shown), status, headers=HEADERS)
+
+
+def part(request: Request, text: str) -> Response:
+    """Answer with a part of a page, compressed where the browser takes it.
+
+    A whole page holds the session's CSRF token and is not compressed, so that its length tells nothing of it.
+    """
+    content, headers = text.encode(), dict(HEADERS)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        content, headers["content-encoding"] = gzip.compress(content, COMPRESSION, mtime=0), "gzip"
+    return HTMLResponse(content, headers=headers)
 
 
 @cache

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from shoplake.errors import AccessDenied
 from shoplake.portal.pages.answering import PageRoute, nothing_there
@@ -17,7 +17,7 @@ from shoplake.portal.pages.choices import choosers, crumbs
 from shoplake.portal.pages.filters import DIMENSIONS, Filters, read_filters
 from shoplake.portal.pages.panels import title_of
 from shoplake.portal.pages.pieces import TOO_LONG, failed_table, frame, panel_markup, panel_text, tile_markup, tile_text
-from shoplake.portal.pages.rendering import HEADERS, page, text_of
+from shoplake.portal.pages.rendering import page, part, text_of
 from shoplake.portal.pages.tiles import failed
 from shoplake.portal.pages.viewer import Viewer, release_text
 from shoplake.portal.pages.visitors import AVisitor, Visitor, release_id
@@ -97,7 +97,7 @@ def _filters(team: str) -> Callable[..., Any]:
             full = choosers(viewer, kpis, filters, is_full=True)
             return text_of("filter_form.html", visitor.language, choosers=full, **shown)
 
-        return HTMLResponse(await visitor.run(made), headers=HEADERS)
+        return part(request, await visitor.run(made))
 
     return filter_form
 
@@ -114,7 +114,7 @@ def _tile(team: str) -> Callable[..., Any]:
             reason = viewer.language.text(TOO_LONG)
             return tile_markup(viewer, failed(viewer, found, reason), filters, team)
 
-        return HTMLResponse(await in_time(visitor, made, late), headers=HEADERS)
+        return part(request, await in_time(visitor, made, late))
 
     return tile_part
 
@@ -131,7 +131,7 @@ def _panel(team: str) -> Callable[..., Any]:
         def late() -> str:
             return panel_markup(viewer, failed_table(viewer, found, panel, TOO_LONG), filters, team)
 
-        return HTMLResponse(await in_time(visitor, made, late), headers=HEADERS)
+        return part(request, await in_time(visitor, made, late))
 
     return panel_part
 
