@@ -203,7 +203,7 @@ def test_all_hostile_statements_of_every_role(asking: Settings, box: Sandbox, re
     lines, total = [], 0
     for user in USERS:
         attacker = Attacker(asking, box, user)
-        outcomes = attack(attacker, attacker.corpus.statements(ALL), threads=4, seconds=0.5)
+        outcomes = attack(attacker, attacker.corpus.statements(ALL), threads=4)
         outcomes += attack(attacker, attacker.corpus.bombs(), threads=2, seconds=1)
         total += outcomes.total()
         told = ", ".join(f"{count:,} {name}" for name, count in sorted(outcomes.items()))
