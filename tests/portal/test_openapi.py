@@ -77,7 +77,7 @@ def hammer(serving: Serving, user: str, number: int) -> int:
     def send(case: schemathesis.Case) -> None:
         nonlocal sent
         sent += 1
-        answer = case.call(base_url=serving.url, session=session, verify=authority, allow_redirects=False)
+        answer = case.call(base_url=serving.url, session=session, verify=authority, allow_redirects=False, timeout=120)
         case.validate_response(answer, checks=[not_a_server_error, status_code_conformance])
         for canary in (SOUTH, str(COST), WORDS):
             assert canary not in answer.text

@@ -68,7 +68,7 @@ def test_events_are_taken_at_the_same_address_and_published_by_the_stream(whole:
         assert whole.anybody.get("/healthz").status_code == 200
         assert "shoplake_service_stream_restarts_total" not in metrics
         assert "shoplake_service_stream_restarts 1.0" in reader.get("/metrics").text
-        until(lambda: reader.get("/v1/kpis/session_duration").json()["release"] != before)
+        until(lambda: reader.get("/v1/kpis/session_duration").json()["release"] != before, 180)
     assert {"s0", "s1", "s2"} <= set(landed_sessions(whole.settings))
 
 
