@@ -110,7 +110,10 @@ def _table(chunks: list[bytearray], row_limit: int) -> pa.Table:
 
     with pa.ipc.open_stream(pa.py_buffer(b"".join(chunks))) as stream:
         table = stream.read_all()
-    table.validate(full=True)
+    try:
+        table.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise Refused(Failed("limit", "The answer holds a value that Arrow has no room for; cast it.")) from error
     if table.num_rows > row_limit:
         raise Ended("more rows than were asked for")
     return table

@@ -67,7 +67,11 @@ class Sandbox:
         from shoplake.home import require_home
 
         require_home(self._settings)
-        self._pool.start()
+        try:
+            self._pool.start()
+        except BaseException:
+            self._pool.close()
+            raise
 
     def close(self) -> None:
         """End all queries and processes."""

@@ -83,8 +83,12 @@ class ForkServer:
         kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - this interpreter and a module of this package
-                [sys.executable, "-B", "-m", MODULE, str(theirs.fileno())],
-                env={**kept, "PYTHONPATH": os.pathsep.join(sys.path), "OPENBLAS_NUM_THREADS": "1"},
+                [sys.executable, "-P", "-B", "-m", MODULE, str(theirs.fileno())],
+                env={
+                    **kept,
+                    "PYTHONPATH": os.pathsep.join(place or os.getcwd() for place in sys.path),
+                    "OPENBLAS_NUM_THREADS": "1",
+                },
                 cwd="/",
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

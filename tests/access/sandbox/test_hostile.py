@@ -87,26 +87,23 @@ class Attacker:
         return "answered", "\n".join([*answer.table.column_names, *map(words_of, answer.table.columns)])
 
     @cached_property
-    def secrets(self) -> list[str]:
-        """Give all that must not be seen: values of others, keys, paths, the environment, each in several forms."""
+    def secrets(self) -> list[tuple[str, str]]:
+        """Give all that must not be seen: values of others, keys, paths, the environment; each with a form of it."""
         own = "\n".join(str(self.rows(f"select * from {table}")) for table in self.tables)
-        of_others = {
-            value for value in hidden_from(self.settings.home, self.user) if len(value) > 5 and value not in own
-        }  # noqa: PLR2004
+        of_others = {v for v in hidden_from(self.settings.home, self.user) if len(v) > 5 and v not in own}
         ring = Keyring.open(self.settings)
         keys = [ring.get(name, version).secret for name in ring.names() for version in ring.versions(name)]
         keys += provider(self.settings).candidates()
         paths = [str(self.settings.home), sys.prefix, str(Path(__file__).parents[3]), "site-packages", "keyring.json"]
         paths += [Path(file).name for file in releases.files_in([releases.required(self.settings, None)])]
         plain = [*of_others, *paths, ENVIRONMENT, "root:x:0:0", "root:*:"]
-        return [
-            *plain,
-            *(form for text in plain for form in forms(text.encode())),
-            *(f for key in keys for f in forms(key)),
-        ]
+        found = [(text, form) for text in plain for form in (text, *forms(text.encode()))]
+        return found + [("a key", form) for key in keys for form in forms(key)]
 
     def leaks(self, sql: str, words: str) -> list[str]:
-        return [secret for secret in self.secrets if secret in words and secret not in sql]
+        """Give the secrets in an answer, but for what the statement said itself, whole or in two."""
+        said = "\n".join([sql, sql.replace("' || '", "")]).lower()
+        return [form for plain, form in self.secrets if form in words and plain.lower() not in said]
 
 
 @cache
@@ -206,7 +203,7 @@ def test_all_hostile_statements_of_every_role(asking: Settings, box: Sandbox, re
     lines, total = [], 0
     for user in USERS:
         attacker = Attacker(asking, box, user)
-        outcomes = attack(attacker, attacker.corpus.statements(ALL), threads=4, seconds=0.5)
+        outcomes = attack(attacker, attacker.corpus.statements(ALL), threads=4)
         outcomes += attack(attacker, attacker.corpus.bombs(), threads=2, seconds=1)
         total += outcomes.total()
         told = ", ".join(f"{count:,} {name}" for name, count in sorted(outcomes.items()))

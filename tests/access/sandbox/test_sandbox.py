@@ -126,6 +126,8 @@ def test_an_answer_is_cut_at_the_limits(box: Sandbox) -> None:
     assert 900 <= small.table.num_rows <= 1000
     with pytest.raises(QueryError, match="single row"):
         box.answer(SALES, Question("select repeat('x', 10000)", byte_limit=5000))
+    with pytest.raises(QueryError, match="cast it"):
+        box.answer(SALES, Question("select 170141183460469231731687303715884105727::hugeint"))
 
 
 def test_an_empty_answer_has_its_columns(box: Sandbox) -> None:
@@ -143,6 +145,8 @@ def test_an_empty_answer_has_its_columns(box: Sandbox) -> None:
         ("explain (analyze, format json) create table x as select 1", QueryError, "Only one SELECT"),
         ("selec 1", QueryError, "syntax error"),
         ("select nothing_such", QueryError, "nothing_such"),
+        ("select get_type(1)", QueryError, "Unsupported Arrow type"),
+        ("select error('at row ' || range) from range(300000) where range > 200000", QueryError, "at row"),
         ("select unit_cost_amount from warehouse.dim_product", AccessDenied, "is cost"),
         ("select * from finance.mart_finance__revenue_day", AccessDenied, "no line grants"),
     ],
@@ -245,8 +249,9 @@ def test_the_pool_mends_itself(asking: Settings) -> None:
         server = box._pool.server_pid
         assert server is not None
         session = min(processes_of(server))
+        ended = [session, *processes_of(session)]
         os.kill(session, signal.SIGKILL)
-        until(lambda: session not in processes_of(os.getpid()))
+        until(lambda: not [number for number in ended if Path(f"/proc/{number}").exists()])
         assert box.answer(SALES, Question(STORE_DAYS)).table.num_rows > 0
         others = processes_of(server)
         os.kill(server, signal.SIGKILL)

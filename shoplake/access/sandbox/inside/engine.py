@@ -41,7 +41,7 @@ def new_engine() -> DuckDBPyConnection:
         ("allow_community_extensions", "false"),
     ):
         con.execute(f"set {name} = {value}")
-    con.execute("select 1 as a, 'x' as b").fetch_record_batch(1).read_all()
+    con.execute("select 1 as a, 'x' as b").to_arrow_reader(1).read_all()
     return con
 
 

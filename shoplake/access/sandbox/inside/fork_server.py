@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from shoplake.access.sandbox.frames import FAILED, READY, Failed, Ready, send_words, taken_handles
@@ -69,13 +70,14 @@ def _ready() -> DuckDBPyConnection:
 
 def _fork(con: DuckDBPyConnection, control: socket.socket, handles: list[int], stand: list[str]) -> None:
     server = os.getpid()
-    if os.fork() == 0:
-        try:
-            walls.die_with_parent(server)
-            control.close()
-            session.run(con, socket.socket(fileno=handles[0]), handles[1], stand)
-        finally:
-            os._exit(0)
+    with suppress(OSError):  # Without room for another process the service sees its socket close.
+        if os.fork() == 0:
+            try:
+                walls.die_with_parent(server)
+                control.close()
+                session.run(con, socket.socket(fileno=handles[0]), handles[1], stand)
+            finally:
+                os._exit(0)
     for handle in handles:
         os.close(handle)
 

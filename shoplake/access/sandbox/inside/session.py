@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -48,10 +49,11 @@ def run(con: DuckDBPyConnection, control: socket.socket, folder: int, stand: lis
         return
     if kind != PLAN:
         return
-    plan = msgspec.msgpack.decode(data, type=Plan)
+    plan, server = msgspec.msgpack.decode(data, type=Plan), os.getppid()
     try:
         built = walls.enclose(folder, plan.uid, plan.gid, plan.memory_bytes)
         os.close(folder)
+        walls.die_with_parent(server)  # Becoming another user has undone it.
         open_plan(con, plan)
     except Exception as error:  # noqa: BLE001 - whatever it is, the service has to hear it
         send_words(control, FAILED, Failed("opening", f"{type(error).__name__}: {error}"))
@@ -68,11 +70,12 @@ def _fork(con: DuckDBPyConnection, control: socket.socket, handle: int) -> None:
     from shoplake.access.sandbox.inside import worker
 
     session = os.getpid()
-    if os.fork() == 0:
-        try:
-            walls.die_with_parent(session)
-            control.close()
-            worker.run(con, handle)
-        finally:
-            os._exit(0)
+    with suppress(OSError):  # Without room for another process the service sees its socket close.
+        if os.fork() == 0:
+            try:
+                walls.die_with_parent(session)
+                control.close()
+                worker.run(con, handle)
+            finally:
+                os._exit(0)
     os.close(handle)

@@ -25,7 +25,7 @@ from shoplake.access.sandbox.inside.system_calls import shut_new_processes, shut
 
 NETWORK, ROOT, USER, FILES, CALLS = "network", "root", "user", "files", "calls"
 """No network; another root folder; another user; Landlock; seccomp."""
-OPEN_FILES, MORE_PROCESSES = 4096, 256
+OPEN_FILES, MOST_PROCESSES = 4096, 4096
 SPARE_BYTES = 512 << 20
 """Room beside the engine's memory: the interpreter's, stacks of threads, the rows that are on their way."""
 RESERVED = 4
@@ -103,7 +103,7 @@ def _become(uid: int | None, gid: int | None) -> None:
         os.setgroups([])
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
-        resource.setrlimit(resource.RLIMIT_NPROC, (MORE_PROCESSES, MORE_PROCESSES))
+        resource.setrlimit(resource.RLIMIT_NPROC, (MOST_PROCESSES, MOST_PROCESSES))
     drop_capabilities()
     if uid is None:
         raise OSError("the same user as before")

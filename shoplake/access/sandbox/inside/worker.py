@@ -66,10 +66,10 @@ def answer(con: DuckDBPyConnection, sock: socket.socket, asked: Asked) -> None:
         lock(con, asked.threads, asked.database)
         check_is_select(con, asked.sql)
         parameters = pickle.loads(asked.parameters)  # noqa: S301 - of the service, which alone holds the other end
-        is_cut = _send_rows(sock, con.execute(asked.sql, parameters).fetch_record_batch(BATCH_ROWS), asked)
-    except OSError:
-        raise
-    except BaseException as error:  # noqa: BLE001 - told to the service; this process ends anyhow
+        is_cut = _send_rows(sock, con.execute(asked.sql, parameters).to_arrow_reader(BATCH_ROWS), asked)
+    except BaseException as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # The system's, about the socket; Arrow's own have no number.
         send_words(sock, FAILED, told(error))
     else:
         send_words(sock, DONE, Done(is_cut))
@@ -79,11 +79,12 @@ def told(error: BaseException) -> Failed:
     """Say what went wrong, and nothing of the machine that it went wrong on."""
     if isinstance(error, TooWide):
         return Failed("limit", "A single row is larger than an answer may be.")
-    if isinstance(error, MemoryError | duckdb.OutOfMemoryException | pa.ArrowMemoryError):
+    # While rows are on their way an error of the engine is one of Arrow's, with its words.
+    if isinstance(error, MemoryError | duckdb.OutOfMemoryException) or "Out of Memory Error" in str(error):
         return Failed("memory", "The query needs more memory than it may use.")
     if isinstance(error, INTERNAL):
         return Failed("query", f"{str(error).partition(chr(10))[0][:MOST_MESSAGE]}")
-    if isinstance(error, QueryError | duckdb.Error | pa.ArrowException | ValueError):
+    if isinstance(error, QueryError | duckdb.Error | pa.ArrowException | ValueError | OSError):
         return Failed("query", str(error).partition("\n\nStack Trace")[0][:MOST_MESSAGE])
     return Failed("query", f"The query fails ({type(error).__name__}).")
 
@@ -92,7 +93,7 @@ def rehearse(con: DuckDBPyConnection) -> None:
     """Answer once what costs more the first time, so that forked processes find it done."""
     here, there = socket.socketpair()
     with here, there:
-        reader = con.execute("select 1 as a, 'x' as b").fetch_record_batch(BATCH_ROWS)
+        reader = con.execute("select 1 as a, 'x' as b").to_arrow_reader(BATCH_ROWS)
         asked = Asked("", b"", None, 10, 1 << 20, 1, 1)
         send_words(there, DONE, Done(_send_rows(there, reader, asked)))
         check_is_select(con, "select 1")
