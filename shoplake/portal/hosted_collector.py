@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("shoplake.portal")
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+PATIENCE_SECONDS = 10.0
+"""How long a request waits for the first opening."""
 
 
 class HostedCollector:
@@ -31,7 +33,7 @@ class HostedCollector:
         self._settings = settings
         self._paths = {"/tracker.js", "/v1/live", STREAM_PATH, *(KINDS if settings.collector_segment_source else ())}
         self._opened: OpenCollector | None = None
-        self._stop = asyncio.Event()
+        self._stop, self._tried = asyncio.Event(), asyncio.Event()
 
     def takes(self, path: str) -> bool:
         """Say whether a path is the collector's."""
@@ -46,6 +48,7 @@ class HostedCollector:
             except (ShoplakeError, OSError) as error:
                 why = error.message if isinstance(error, ShoplakeError) else type(error).__name__
                 log.error("the collector cannot be opened, and is tried again: %s", why)
+            self._tried.set()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), pause)
             pause = min(2 * pause, LONGEST_PAUSE)
@@ -64,7 +67,10 @@ class HostedCollector:
         return self._opened.metrics.text() if self._opened is not None else b""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request; those that come while it opens for the first time wait a little."""
+        if not self._tried.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._tried.wait(), PATIENCE_SECONDS)
         if self._opened is None:
             await refusal(503, headers={"retry-after": "5"})(scope, receive, send)
         else:
@@ -76,6 +82,7 @@ class HostedCollector:
             found = await asyncio.to_thread(stack.enter_context, open_collector(self._settings))
             found.acceptance.start()
             self._opened = found
+            self._tried.set()
             try:
                 await self._stop.wait()
             finally:

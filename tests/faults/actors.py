@@ -47,7 +47,7 @@ class Stage:
         """Count the batches in the lake whose names begin so."""
         store = open_store(self.settings, Keyring.open(self.settings))
         try:
-            files = Ledger(store).files("web_events", only_active=True)
+            files = Ledger(store).files("web_events", only_active=False)
         finally:
             store.close()
         return sum(file.logical_name.startswith(beginning) for file in files)
