@@ -84,9 +84,9 @@ def _new_database(server: PostgresServer, number: int) -> str:
 
 
 def _columns() -> dict[str, str]:
-    from shoplake.pipeline.build import parse
+    from shoplake.pipeline.project import load_project
 
-    return dict(parse(load_settings()).graph[MART].columns)
+    return dict(load_project(load_settings()).graph[MART].columns)
 
 
 def _release(settings: Settings, rows: int) -> None:
