@@ -57,23 +57,36 @@ def configure(
     con.execute("set timezone = 'UTC'")
 
 
+def load_extension(con: DuckDBPyConnection, name: str) -> None:
+    """Load an extension of DuckDB from its Python package, or from DuckDB's own repository where that can be reached.
+
+    Raises:
+        duckdb.Error: neither has it for this version of DuckDB.
+
+    """
+    import duckdb
+
+    try:
+        from duckdb_extensions import import_extension
+
+        import_extension(name, con=con)
+        con.execute(f"load {name}")
+    except (duckdb.Error, ImportError, OSError):
+        con.execute(f"install {name}")
+        con.execute(f"load {name}")
+
+
 def _load_cipher(con: DuckDBPyConnection) -> None:
     """Load httpfs, whose OpenSSL cipher DuckDB needs for encrypted writes; there is no fallback to another."""
     import duckdb
-    from duckdb_extensions import import_extension
 
     try:
-        import_extension("httpfs", con=con)
-        con.execute("load httpfs")
-    except (duckdb.Error, ImportError, OSError):
-        try:
-            con.execute("install httpfs")
-            con.execute("load httpfs")
-        except duckdb.Error as error:
-            raise KeyAccessError(
-                f"DuckDB's encryption library (httpfs) cannot be loaded: {error}",
-                hint="Install the package duckdb-extension-httpfs of the same version as duckdb.",
-            ) from error
+        load_extension(con, "httpfs")
+    except duckdb.Error as error:
+        raise KeyAccessError(
+            f"DuckDB's encryption library (httpfs) cannot be loaded: {error}",
+            hint="Install the package duckdb-extension-httpfs of the same version as duckdb.",
+        ) from error
 
 
 def add_parquet_key(con: DuckDBPyConnection, key: DataKey) -> str:

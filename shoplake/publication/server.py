@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from shoplake.errors import PublicationError
+from shoplake.keys.duckdb_session import load_extension
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -146,16 +147,9 @@ def _load_extension(con: DuckDBPyConnection) -> None:
     import duckdb
 
     try:
-        from duckdb_extensions import import_extension
-
-        import_extension("postgres_scanner", con=con)
-        con.execute("load postgres_scanner")
-    except (duckdb.Error, ImportError, OSError):
-        try:
-            con.execute("install postgres_scanner")
-            con.execute("load postgres_scanner")
-        except duckdb.Error as error:
-            raise PublicationError(
-                "DuckDB's extension for PostgreSQL cannot be loaded.",
-                hint="Install it: pip install 'shoplake[postgres]'.",
-            ) from error
+        load_extension(con, "postgres_scanner")
+    except duckdb.Error as error:
+        raise PublicationError(
+            "DuckDB's extension for PostgreSQL cannot be loaded.",
+            hint="Install it: pip install 'shoplake[postgres]'.",
+        ) from error

@@ -30,6 +30,14 @@ def texts() -> Iterator[tuple[str, str]]:
             continue  # golden data may be binary
 
 
+def test_what_is_made_or_installed_is_not_in_the_repository() -> None:
+    listed = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    done = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("this is no checkout of git")
+    assert done.stdout == ""
+
+
 def test_the_layers_point_one_way() -> None:
     done = subprocess.run([LINTER, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
