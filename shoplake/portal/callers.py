@@ -83,20 +83,30 @@ def using(console: str) -> Callable[..., Awaitable[Identity]]:
     """
 
     async def user_of_console(who: SignedIn, request: Request) -> Identity:
-        service: Service = request.app.state.service
-        rights = Rights.of(service.settings, who.identity)
-        decision = rights.may_use(console)
-        if not decision.is_allowed:
-
-            def refuse() -> None:
-                with showing(service.settings, console, by="HTTP"):  # the refusal is on record, too
-                    rights.require(decision, f"use {console}")
-
-            await service.answer(who.identity, refuse)
+        await require_console(request.app.state.service, who.identity, console)
         return who.identity
 
     user_of_console.console = console  # type: ignore[attr-defined]
     return user_of_console
+
+
+async def require_console(service: Service, identity: Identity, console: str) -> None:
+    """Let a person use a console.
+
+    Raises:
+        AccessDenied: the policy does not; the refusal is on record.
+
+    """
+    rights = Rights.of(service.settings, identity)
+    decision = rights.may_use(console)
+    if decision.is_allowed:
+        return
+
+    def refuse() -> None:
+        with showing(service.settings, console, by="HTTP"):
+            rights.require(decision, f"use {console}")
+
+    await service.answer(identity, refuse)
 
 
 def keep_session(answer: Response, token: str, seconds: int) -> None:

@@ -15,6 +15,7 @@ from shoplake.portal.pages.boards import BOARDS, TITLES
 from shoplake.portal.pages.filters import DIMENSIONS, PRESETS
 from shoplake.portal.pages.language import CATALOGUES, LANGUAGES
 from shoplake.portal.pages.panels import STEPS, humanised
+from shoplake.portal.pages.places import PLACES
 
 PORTAL = CATALOGUES.parent
 IN_TEMPLATES = re.compile(r"""_\(\s*(?:'([^']*)'|"([^"]*)")""")
@@ -37,7 +38,7 @@ def _of_templates() -> Iterator[str]:
 
 def _of_code() -> Iterator[str]:
     """Give the texts that code hands to a language, and the values of dictionaries and constants that it looks up."""
-    for file in sorted((PORTAL / "pages").glob("*.py")):
+    for file in sorted((PORTAL / "pages").rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and _name(node.func) in {"text", "words", "_changed"}:
                 yield from (a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str))
@@ -68,6 +69,7 @@ def _of_pages() -> Iterator[str]:
     from shoplake.portal.pages.answering import TITLES as FAILURES
 
     yield from TITLES.values()
+    yield from (place.title for place in PLACES)
     yield from FAILURES.values()
     yield from ("This address leads nowhere.", WRONG, "After a few attempts in a row you have to wait.")
     yield from ("There were too many failed attempts.", "The pages at the top lead to what there is.")

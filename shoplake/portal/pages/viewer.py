@@ -18,6 +18,7 @@ from shoplake.portal.pages.boards import TEAMS, team_kpis
 from shoplake.portal.pages.figures import Figures
 from shoplake.portal.pages.filters import DIMENSIONS, Filters
 from shoplake.portal.pages.language import Language
+from shoplake.portal.pages.places import PLACES, Place
 
 if TYPE_CHECKING:
     from shoplake.access.identity import Identity
@@ -69,6 +70,11 @@ class Viewer:
     def teams(self) -> list[str]:
         """Give the teams whose pages the person may open."""
         return [team for team in TEAMS if self.kpis(team)]
+
+    @cached_property
+    def places(self) -> list[Place]:
+        """Give the pages beside the teams' that the person may open."""
+        return [place for place in PLACES if self.rights.may_use(place.console).is_allowed]
 
     @property
     def own_team(self) -> str | None:

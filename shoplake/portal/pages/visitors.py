@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated, TypeVar
 from urllib.parse import parse_qsl
 
@@ -16,7 +16,7 @@ from shoplake.access.kpi_window import Window
 from shoplake.errors import AuthenticationFailed, ForeignRequestError
 from shoplake.home import HomePaths
 from shoplake.portal import csrf
-from shoplake.portal.callers import SESSION_COOKIE
+from shoplake.portal.callers import SESSION_COOKIE, require_console
 from shoplake.portal.pages.language import Language, language_of
 from shoplake.portal.pages.viewer import Viewer
 from shoplake.portal.service import Service, TheService
@@ -95,6 +95,23 @@ async def visitor(request: Request, service: TheService) -> Visitor:
 
 
 AVisitor = Annotated[Visitor, Depends(visitor)]
+
+
+@cache
+def visiting(console: str) -> Callable[..., Awaitable[Visitor]]:
+    """Give the dependency of a page for users of a console: it gives who looks.
+
+    Raises:
+        AccessDenied: (when it is called) the policy does not let them use the console.
+
+    """
+
+    async def visitor_of_console(who: AVisitor) -> Visitor:
+        await require_console(who.service, who.identity, console)
+        return who
+
+    visitor_of_console.console = console  # type: ignore[attr-defined]
+    return visitor_of_console
 
 
 async def form_of(request: Request) -> Mapping[str, str]:

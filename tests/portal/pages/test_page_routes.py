@@ -17,6 +17,7 @@ from shoplake.portal.app import make_app
 from shoplake.portal.callers import SESSION_COOKIE
 from shoplake.portal.pages.answering import PageRoute
 from shoplake.portal.pages.boards import BOARDS, TEAMS
+from shoplake.portal.pages.places import PLACES, Place
 from shoplake.portal.pages.router import OPEN, ROUTERS
 from shoplake.portal.pages.visitors import visitor
 from shoplake.portal.service import Service
@@ -65,6 +66,25 @@ def test_a_team_page_opens_for_those_who_may_see_a_kpi_of_it(
             assert (f'href="/{team}"' in profile.text) == (team in seen)
 
 
+def test_a_place_opens_for_those_who_have_its_console(sessions: dict[str, httpx.Client], portal: Serving) -> None:
+    for identity in identities(portal.settings):
+        rights = Rights.of(portal.settings, identity)
+        client = sessions[identity.name]
+        bar = client.get("/profile").text
+        for place in PLACES:
+            may_open = rights.may_use(place.console).is_allowed
+            assert client.get(place.address).status_code == (200 if may_open else 403), (identity.name, place)
+            assert (f'href="{place.address}"' in bar) == may_open
+
+
+@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.address)
+def test_every_route_of_a_place_asks_for_its_console(place: Place) -> None:
+    for route in ROUTES:
+        if route.path == place.address or route.path.startswith(f"{place.address}/"):
+            consoles = [one.console for one in depended_on(route.dependant) if hasattr(one, "console")]
+            assert consoles == [place.console], route.path
+
+
 def test_nobody_is_led_to_sign_in_and_parts_are_refused(portal: Serving) -> None:
     for path in ("/", "/sales", "/sales/total_sales", "/profile", "/sales/total_sales/export/total_sales-day.csv"):
         answered = portal.anybody.get(path)
@@ -88,14 +108,15 @@ def test_a_page_keeps_to_itself_and_files_are_kept_for_good(portal: Serving) -> 
 
 
 def test_the_first_load_is_small(sessions: dict[str, httpx.Client]) -> None:
-    from shoplake.portal.pages.assets import load_assets
+    from shoplake.portal.pages.assets import ADDRESS, load_assets
 
-    sizes = [len(asset.best("gzip, br")[0]) for asset in load_assets().by_name.values()]
     page = sessions["sales"].get("/sales")
     tile = sessions["sales"].get("/sales/total_sales/tile")
     assert tile.headers["content-encoding"] == "gzip"
     assert "content-encoding" not in page.headers, "it holds the CSRF token"
-    assert sum(sizes) + len(page.content) < 290_000
+    used = [asset for asset in load_assets().by_name.values() if f"{ADDRESS}{asset.name}" in page.text]
+    assert len(used) >= 3
+    assert sum(len(asset.best("gzip, br")[0]) for asset in used) + len(page.content) < 290_000
 
 
 def test_signing_in_goes_on_to_own_pages_only(portal: Serving) -> None:
