@@ -45,6 +45,7 @@ def answer(
     release: str | None = None,
     identity: Identity | None = None,
     warm: Warm | None = None,
+    against: Window | None = None,
 ) -> KpiAnswer:
     """Answer one KPI from the current or the named release.
 
@@ -59,6 +60,7 @@ def answer(
         release: id of a kept release.
         identity: the person who asks; None for the owner of the home, who sees everything.
         warm: what a process that answers many keeps ready.
+        against: days to compare with; by default the window of equal length just before.
 
     Raises:
         NotFoundError: no such KPI, dimension, definition or release, or nothing has been released.
@@ -69,8 +71,9 @@ def answer(
     by = tuple(by)
     asked: dict[str, Any] = {"kpi": name, "days": [str(from_ or ""), str(to or "")], "by": by, "definition": definition}
     asked |= {"where": dict(where or {}), "seen_as": identity.name if identity else None}
+    asked |= {"against": [str(against.first), str(against.last)]} if against else {}
     with showing(settings, "kpi", release=release, **asked) as entry:
-        found = _answer_one(settings, name, from_, to, by, where, definition, release, identity, warm)
+        found = _answer_one(settings, name, from_, to, by, where, definition, release, identity, warm, against)
         _note(entry, [found])
     return found
 
@@ -87,6 +90,7 @@ def _answer_one(
     release: str | None,
     identity: Identity | None,
     warm: Warm | None,
+    against: Window | None,
 ) -> KpiAnswer:
     from shoplake.pipeline.releases import required
 
@@ -96,15 +100,20 @@ def _answer_one(
     manifest = required(settings, release)
     window = Clock(manifest).window(kpi.sources, parse_day(from_, "--from"), parse_day(to, "--to"))
     rights = rights_of(settings, identity, "kpi")
+    if against == window.before():
+        against = None
 
     def make() -> KpiAnswer:
         with ExitStack() as opened:
-            sources = Sources(settings, manifest, [(kpi, window)], opened, rights, warm)
+            seen = [(kpi, one) for one in (window, against) if one is not None]
+            sources = Sources(settings, manifest, seen, opened, rights, warm)
             query = sources.query(kpi, [*asked.by, *asked.where])
             with sources.explained(kpi):
-                return _answer(query, asked, chosen, window)
+                return _answer(query, asked, chosen, window, against=against)
 
-    return make() if warm is None else warm.answer((*_question(manifest, identity, kpi, window), asked, chosen), make)
+    if warm is None:
+        return make()
+    return warm.answer((*_question(manifest, identity, kpi, window), asked, chosen, against), make)
 
 
 def answer_all(
@@ -213,7 +222,15 @@ def answer_on(
     return _answer(query, asked, _chosen_definition(kpi, definition), window, is_listed=is_listed)
 
 
-def _answer(query: Query, asked: Asked, chosen: str, window: Window, *, is_listed: bool = True) -> KpiAnswer:
+def _answer(
+    query: Query,
+    asked: Asked,
+    chosen: str,
+    window: Window,
+    *,
+    is_listed: bool = True,
+    against: Window | None = None,
+) -> KpiAnswer:
     from shoplake.access.kpi_survival import register
 
     register(query.con)
@@ -224,7 +241,7 @@ def _answer(query: Query, asked: Asked, chosen: str, window: Window, *, is_liste
         asked,
         chosen,
         clock.now(kpi.sources, window),
-        clock.earlier(kpi.sources, window),
+        clock.earlier(kpi.sources, window, against),
     )
     values, total = compared.total()
     others = [name for name in kpi.definitions if name != chosen]
@@ -235,7 +252,7 @@ def _answer(query: Query, asked: Asked, chosen: str, window: Window, *, is_liste
         unit=kpi.definitions[chosen].unit,
         direction=kpi.direction,
         window=window,
-        previous_window=window.before(),
+        previous_window=against or window.before(),
         definition=chosen,
         definition_title=kpi.definitions[chosen].title,
         definition_version=kpi.version,
@@ -246,6 +263,7 @@ def _answer(query: Query, asked: Asked, chosen: str, window: Window, *, is_liste
         alternatives={name: values[name] for name in others},
         alternative_units={name: kpi.definitions[name].unit for name in others},
         rows=compared.rows() if asked.by or is_listed else [],
+        curve=compared.curve() if is_listed and not asked.by else [],
     )
 
 

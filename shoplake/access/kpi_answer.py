@@ -85,6 +85,8 @@ class KpiAnswer:
     alternative_units: dict[str, str] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     """Dimensions, ``value``, ``parts`` and ``previous`` of each group; ranked single rows where the KPI lists them."""
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    """``seconds``, ``value``, ``previous``, ``at_risk`` and ``ended`` of each point, where the KPI has a curve."""
 
     @cached_property
     def shown(self) -> Shown:
@@ -115,6 +117,7 @@ class KpiAnswer:
             "coverage": self.coverage.as_dict(),
             "total": self.total.as_dict(),
             "rows": [{name: _plain(value) for name, value in row.items()} for row in self.rows],
+            **({"curve": self.curve} if self.curve else {}),
         }
 
     def as_dict(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from shoplake.access.kpi_answer import Total
 from shoplake.access.kpi_query import DAY, HIDDEN, MATCHED, Asked, Query, Row
+from shoplake.access.kpi_survival import moments_for, survival_at
 from shoplake.access.kpi_window import Sight
 
 
@@ -54,6 +55,27 @@ class Compared:
         reason = self._unsupported(self.asked)
         before = {} if reason else self._previous_groups()
         return [self._shown(row, reason, before) for row in self.query.groups(self.now, self.asked)]
+
+    def curve(self) -> list[Row]:
+        """Give the survival curve of the cases, beside the one of the earlier window; empty where there is none."""
+        kpi, asked = self.query.kpi, self.asked.total()
+        if kpi.curve is None or self._unsupported(asked):
+            return []
+        now, start = self.query.cases(self.now, asked), self._history_start
+        has_before = start is not None and start <= self.earlier.window.last
+        before = self.query.cases(self.earlier, asked) if has_before else ([], [])
+        moments = moments_for(now[0])
+        pairs = zip(survival_at(*now, moments), survival_at(*before, moments), strict=True)
+        return [
+            {
+                "seconds": point.seconds,
+                "value": point.survival,
+                "previous": earlier.survival if before[0] else None,
+                "at_risk": point.at_risk,
+                "ended": point.ended,
+            }
+            for point, earlier in pairs
+        ]
 
     def _total_value(self, row: Row, name: str, reason: str | None, sight: Sight) -> Any:  # noqa: ANN401
         """Give a total; a sum over nothing is 0 where the days have data, and null where they have none."""

@@ -86,6 +86,13 @@ class Listing(_Part):
     order: Sql
 
 
+class Curve(_Part):
+    """Cases whose survival curve belongs to the figure: for how long each was followed, and whether it ended then."""
+
+    seconds: Sql
+    ended: Sql
+
+
 class Kpi(_Part):
     """A KPI, as its file defines it. All SQL of a KPI is in here; marts go by their bare names.
 
@@ -120,6 +127,7 @@ class Kpi(_Part):
     definitions: dict[Name, Definition]
     default_definition: Name
     listing: Listing | None = None
+    curve: Curve | None = None
 
     @field_validator("parts", "definitions")
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -96,6 +97,39 @@ class Query:
         last = f"select {columns} from {{before}} where {self.kpi.listing.where} order by {self.kpi.listing.order}"
         return self._run([self._rows(asked), last], sight, asked.where)
 
+    def cases(self, sight: Sight, asked: Asked) -> tuple[list[float], list[bool]]:
+        """Give for how long each case was followed, and whether it ended then; none to who sees figures only."""
+        assert self.kpi.curve is not None, "asked of a KPI without a curve"  # noqa: S101
+        if self.scope is not None and self.scope.is_in_figures_only:
+            return [], []
+        chosen = f"({self.kpi.curve.seconds}) as seconds, ({self.kpi.curve.ended}) as ended"
+        rows = self._run([self._rows(asked), f"select {chosen} from {{before}}"], sight, asked.where)
+        known = [row for row in rows if row["seconds"] is not None]
+        return [float(row["seconds"]) for row in known], [bool(row["ended"]) for row in known]
+
+    def count(self, sight: Sight, asked: Asked) -> int:
+        """Count the rows of the mart that pass the window and the filters."""
+        return int(
+            self._run([self._rows(asked), "select count(*) as found from {before}"], sight, asked.where)[0]["found"]
+        )
+
+    def text(self, sight: Sight, asked: Asked) -> str:
+        """Give the SELECT of those rows as a person would write it, its values in place."""
+        from shoplake.keys.duckdb_session import text
+
+        def value(match: re.Match[str]) -> str:
+            found = values[match[1]]
+            if isinstance(found, int):
+                return str(found)
+            kind = {dt.date: "date ", dt.datetime: "timestamp "}.get(type(found), "")
+            return f"{kind}{text(str(found))}" if found is not None else "null"
+
+        values = self._values(sight, asked.where)
+        inner = self.kpi.relation or f"select * from {self._mart(asked)}"
+        named = NAMES.sub(lambda match: f"{self.manifest.tables[match[0]].database}.{match[0]}", inner).strip()
+        tests = " and ".join(self._tests(asked, is_daily=False))
+        return PARAMETER.sub(value, f"select kpi_rows.* from (\n{named}\n) as kpi_rows\nwhere {tests}")
+
     def days_with_data(self, sight: Sight) -> int:
         """Count the days of the window for which the KPI's source has data."""
         seen = self.kpi.coverage
@@ -127,11 +161,16 @@ class Query:
         ]
         is_daily = DAY in asked.by
         last_day = kpi.date if is_daily else "$to"
+        columns = ", ".join([*keys, f"{last_day} as last_day", "kpi_rows.*"])
+        tests = " and ".join(self._tests(asked, is_daily=is_daily))
+        return f"select {columns} from ({self._base(asked)}) as kpi_rows where {tests}"
+
+    def _tests(self, asked: Asked, *, is_daily: bool) -> list[str]:
+        """Give what a row must fulfil: the window and the filters."""
+        kpi = self.kpi
         first = "$to" if kpi.is_as_of and not is_daily and DAY not in asked.where else "$from"
         tests = [f"{kpi.date} between {first} and $to"]
-        tests += [self._condition(name, len(values)) for name, values in asked.where.items()]
-        columns = ", ".join([*keys, f"{last_day} as last_day", "kpi_rows.*"])
-        return f"select {columns} from ({self._base(asked)}) as kpi_rows where {' and '.join(tests)}"
+        return tests + [self._condition(name, len(values)) for name, values in asked.where.items()]
 
     def _base(self, asked: Asked) -> str:
         return self.kpi.relation or f"select * from {self._mart(asked)}"

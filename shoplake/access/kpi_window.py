@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 DEFAULT_DAYS = 30
 ONE_DAY = dt.timedelta(days=1)
+LEAP_DAY = (2, 29)
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,12 @@ class Window:
     def before(self) -> Window:
         """Give the window of equal length just before."""
         return Window(self.first - self.days * ONE_DAY, self.first - ONE_DAY)
+
+    def a_year_before(self) -> Window:
+        """Give the window of equal length that begins with the same day of the year before."""
+        day = 28 if (self.first.month, self.first.day) == LEAP_DAY else self.first.day
+        first = self.first.replace(year=self.first.year - 1, day=day)
+        return Window(first, first + (self.days - 1) * ONE_DAY)
 
     def dates(self) -> Iterator[dt.date]:
         """Give each day."""
@@ -103,20 +110,23 @@ class Clock:
         """See a window with all that the release knows; what stands as of now is taken back to the window's end."""
         return Sight(window, self.watermark(sources), self._cut_at_end(window))
 
-    def earlier(self, sources: Iterable[str], window: Window) -> Sight:
-        """See the window before, like for like.
+    def earlier(self, sources: Iterable[str], window: Window, before: Window | None = None) -> Sight:
+        """See the window before, or another one that a person compares with, like for like.
 
         A running day is compared with the same part of the earlier one: each source is cut at the wall time that its
-        watermark had, as many days earlier as the window is long.
+        watermark had, as many days earlier as lie between the last days of the two windows.
         """
-        before = window.before()
-        mark = self.watermark(sources)
-        known = self._shifted(mark, window.days) if mark else None
-        if window.last < self.local(self.manifest.created_at).date():
+        before = before or window.before()
+        today = self.local(self.manifest.created_at).date()
+        if before.last >= today:
+            return self.now(sources, before)
+        mark, back = self.watermark(sources), (window.last - before.last).days
+        known = min(self._shifted(mark, back), mark) if mark else None
+        if window.last < today:
             known = max(known, self.end_of(before.last)) if known else None
             return Sight(before, known, self._cut_at_end(before))
         start, end = self.end_of(before.last - ONE_DAY), self.end_of(before.last)
-        shifted = {s: self._shifted(naive_utc(m), window.days) for s, m in self.manifest.watermarks.items()}
+        shifted = {s: self._shifted(naive_utc(m), back) for s, m in self.manifest.watermarks.items()}
         return Sight(before, known, {s: min(max(m, start), end) for s, m in shifted.items()}, is_running=True)
 
     def _shifted(self, mark: dt.datetime, days: int) -> dt.datetime:

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from shoplake.cli.output import format_option, print_json, print_rows
-
-if TYPE_CHECKING:
-    from shoplake.settings import Settings
-    from shoplake.store.producers import Producers
 
 COLUMNS = ("name", "key_id", "sources", "rate_limit", "created_at", "revoked_at")
 
@@ -40,25 +33,15 @@ def add(
       shoplake producers add shop-web --source web_events --rate-limit 5000
       shoplake producers add wall-screen --reads-live
     """
-    from shoplake.audit.recording import changing
-    from shoplake.errors import InputError
-    from shoplake.lake.streaming import stream_contract
+    from shoplake.access.producer_keys import add_producer
     from shoplake.settings import load_settings
-    from shoplake.store.producers import READS_LIVE
 
     settings = load_settings(home)
-    asked = {"producer": name, "sources": sorted(sources), "reads_live": reads_live or None, "rate_limit": rate_limit}
-    with changing(settings, "producers add", **asked), _producers(settings) as known:
-        if not sources and not reads_live:
-            raise InputError("The key would be for nothing.", hint="Name a --source that it may send, or --reads-live.")
-        for source in sources:
-            stream_contract(settings, source)
-        scopes = [*sources, *([READS_LIVE] if reads_live else [])]
-        key = known.add(name, scopes, rate_limit=rate_limit)
+    key, scopes = add_producer(settings, name, sources, reads_live=reads_live, rate_limit=rate_limit)
     if style == "table":
         click.echo(f"Key of {name} (shown this once): {key}")
     else:
-        row = {"name": name, "sources": sorted(set(scopes)), "rate_limit": rate_limit, "key": key}
+        row = {"name": name, "sources": scopes, "rate_limit": rate_limit, "key": key}
         print_json(row) if style == "json" else print_rows([row], style)
 
 
@@ -72,13 +55,10 @@ def list_(home: Path | None, style: str) -> None:
     Example:
       shoplake producers list
     """
-    from shoplake.audit.recording import showing
+    from shoplake.access.producer_keys import list_producers
     from shoplake.settings import load_settings
 
-    settings = load_settings(home)
-    with showing(settings, "producers list") as entry, _producers(settings) as known:
-        rows = [{name: getattr(p, name) for name in COLUMNS} for p in known.list()]
-        entry.rows = len(rows)
+    rows = [{name: getattr(p, name) for name in COLUMNS} for p in list_producers(load_settings(home))]
     print_rows(rows, style, columns=COLUMNS, empty="There is no producer yet.")
 
 
@@ -93,29 +73,12 @@ def revoke(home: Path | None, name: str, style: str) -> None:
     Example:
       shoplake producers revoke shop-web
     """
-    from shoplake.audit.recording import changing
+    from shoplake.access.producer_keys import revoke_producer
     from shoplake.settings import load_settings
 
-    settings = load_settings(home)
-    with changing(settings, "producers revoke", producer=name), _producers(settings) as known:
-        known.revoke(name)
+    revoke_producer(load_settings(home), name)
     if style == "table":
         click.echo(f"The key of {name} is revoked.")
     else:
         row = {"name": name, "status": "revoked"}
         print_json(row) if style == "json" else print_rows([row], style)
-
-
-@contextmanager
-def _producers(settings: Settings) -> Iterator[Producers]:
-    from shoplake.home import require_home
-    from shoplake.keys.keyring import Keyring
-    from shoplake.store.engine import open_store
-    from shoplake.store.producers import Producers
-
-    require_home(settings)
-    store = open_store(settings, Keyring.open(settings))
-    try:
-        yield Producers(store)
-    finally:
-        store.close()

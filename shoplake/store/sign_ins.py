@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from shoplake.errors import NotFoundError
 from shoplake.store.tables import access_token, login_failure, user_account, user_session
@@ -77,6 +77,14 @@ class SignIns:
         """End a session; a second call changes nothing."""
         with self._store.writing() as con:
             con.execute(_revoke_session(token))
+
+    def session_counts(self) -> dict[str, int]:
+        """Count the sessions in force of each user who has one."""
+        here = (user_session.c.revoked_at.is_(None), user_session.c.expires_at > now())
+        query: Any = select(user_session.c.user_name, func.count()).where(*here).group_by(user_session.c.user_name)
+        with self._store.reading() as con:
+            rows: list[Any] = list(con.execute(query))
+        return {name: int(count) for name, count in rows}
 
     def end_sessions(self, user: str) -> int:
         """End every session of a user; give their number."""

@@ -80,6 +80,7 @@ def test_one_kpi_alone_and_among_all_say_the_same(home: Path) -> None:
     for one in as_json(home, "kpis"):
         alone = as_json(home, "kpi", one["kpi"])
         alone.pop("rows")
+        alone.pop("curve", None)
         assert alone == one
 
 

@@ -12,14 +12,24 @@ from babel.messages.pofile import read_po, write_po
 
 from shoplake.access.kpi_definition import load_kpis
 from shoplake.portal.pages.boards import BOARDS, TITLES
-from shoplake.portal.pages.filters import DIMENSIONS, PRESETS
+from shoplake.portal.pages.filters import CHOSEN_DAYS, COMPARED, DIMENSIONS, PRESETS
 from shoplake.portal.pages.language import CATALOGUES, LANGUAGES
-from shoplake.portal.pages.panels import STEPS, humanised
+from shoplake.portal.pages.panels import SINGLE_CASES, STEPS, humanised
 from shoplake.portal.pages.places import PLACES
 
 PORTAL = CATALOGUES.parent
 IN_TEMPLATES = re.compile(r"""_\(\s*(?:'([^']*)'|"([^"]*)")""")
 LISTED = ("out", "low")
+PEOPLE = (
+    "You cannot change your own account here.",
+    "Another administrator can; see your profile.",
+    "This is no user name.",
+    "Letters, digits and . _ @ - make one, 100 at most.",
+    "This user signs in by their company, and has no password here.",
+    "The key would be for nothing.",
+    "Name a --source that it may send, or --reads-live.",
+)
+"""What refuses a change of users or keys."""
 SPOKEN = {"secret_words", "words", "TOO_LONG", "reason"}
 """Names of what holds messages."""
 
@@ -66,6 +76,8 @@ def _name(node: ast.expr) -> str:
 
 def _of_pages() -> Iterator[str]:
     from shoplake.access.login import WRONG
+    from shoplake.portal.pages.admin import BUSY, SAID, SHOWN_ONCE, TABS
+    from shoplake.portal.pages.admin_keys import KEY_WORDS
     from shoplake.portal.pages.answering import TITLES as FAILURES
 
     yield from TITLES.values()
@@ -74,6 +86,9 @@ def _of_pages() -> Iterator[str]:
     yield from ("This address leads nowhere.", WRONG, "After a few attempts in a row you have to wait.")
     yield from ("There were too many failed attempts.", "The pages at the top lead to what there is.")
     yield from PRESETS.values()
+    yield from (*COMPARED.values(), CHOSEN_DAYS, SINGLE_CASES)
+    yield from (*SAID.values(), BUSY, SHOWN_ONCE, KEY_WORDS, *(title for _, title, _ in TABS))
+    yield from PEOPLE
     yield from DIMENSIONS
     yield from STEPS.values()
     yield from LISTED

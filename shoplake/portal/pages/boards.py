@@ -8,7 +8,7 @@ from typing import Literal
 
 from shoplake.access.kpi_definition import Kpi, load_kpis
 
-Kind = Literal["line", "bars", "table", "parts", "list"]
+Kind = Literal["line", "bars", "table", "parts", "list", "curve"]
 TEAMS = ("sales", "marketing", "operations", "support", "finance")
 TITLES = {
     "sales": "Sales",
@@ -17,8 +17,6 @@ TITLES = {
     "support": "Support",
     "finance": "Finance",
 }
-NEXT_LEVEL = {"region": "store", "store": "day", "warehouse": "product", "category": "product"}
-"""What a group is looked into by, once it is chosen."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +82,14 @@ BOARDS: dict[str, tuple[Panel, ...]] = {
         Panel("stockout_alerts", "Stockouts by warehouse", "warehouse", parts=("expected_net_sales_lost_daily",)),
         Panel("inventory_turnover", "Turnover by warehouse", "warehouse"),
         Panel("inventory_turnover", "Turnover by category", "category"),
+        Panel(
+            "inventory_turnover",
+            "Products whose stock turns slowest",
+            "product",
+            "table",
+            parts=("units_sold", "average_units_on_hand"),
+            is_wide=True,
+        ),
         Panel("restock_frequency", "Restocks by day", "day", "line", parts=("units_restocked",)),
         Panel("restock_frequency", "Restocks by category", "category", parts=("units_restocked",)),
     ),
@@ -101,6 +107,13 @@ BOARDS: dict[str, tuple[Panel, ...]] = {
             parts=("cases_opened", "cases_resolved", "cases_open", "cases_unresolved"),
         ),
         Panel("time_to_resolution", "Time to resolution by channel", "channel", parts=("cases_opened",)),
+        Panel(
+            "time_to_resolution",
+            "How many cases are still open, by time since the complaint",
+            "",
+            "curve",
+            is_wide=True,
+        ),
     ),
     "finance": (
         Panel("revenue", "Net revenue by day", "day", "line", is_wide=True),
@@ -132,6 +145,11 @@ def team_kpis(team: str) -> list[Kpi]:
 def panels(team: str, names: set[str]) -> Iterator[Panel]:
     """Give the panels of a team's page for the KPIs of these names."""
     return (panel for panel in BOARDS[team] if panel.kpi in names)
+
+
+def wholes(kpi: Kpi) -> list[Panel]:
+    """Give the panels of a KPI that go by no dimension: its parts, its list, its curve."""
+    return [panel for panel in BOARDS.get(kpi.team, ()) if panel.kpi == kpi.name and not panel.by]
 
 
 def find_panel(kpi: str, panel_id: str) -> Panel | None:

@@ -36,9 +36,13 @@ class Chooser:
 
     dimension: str
     title: str
-    chosen: str
     is_typed: bool
     choices: tuple[Choice, ...]
+
+    @property
+    def chosen(self) -> list[Choice]:
+        """Give the values in use."""
+        return [choice for choice in self.choices if choice.is_chosen]
 
 
 @dataclass(frozen=True)
@@ -70,10 +74,11 @@ def choosers(viewer: Viewer, kpis: list[Kpi], filters: Filters, *, is_full: bool
 def _chooser(viewer: Viewer, kpi: Kpi, name: str, filters: Filters, *, is_full: bool) -> Chooser:
     chosen = filters.where.get(name, ())
     values = _values(viewer, kpi, name, filters) if is_full else {}
-    choices = [Choice(value, label, value in chosen) for value, label in values.items()]
-    choices += [Choice(value, value, True) for value in chosen if value not in values]
-    title = viewer.language.text(name).capitalize()
-    return Chooser(name, title, chosen[0] if chosen else "", name in TYPED, tuple(choices))
+    # A value in an address is an id or a name; the list offers ids.
+    choices = [Choice(value, label, value in chosen or label in chosen) for value, label in values.items()]
+    known = {word for value, label in values.items() for word in (value, label)}
+    choices += [Choice(value, value, True) for value in chosen if value not in known]
+    return Chooser(name, viewer.language.text(name).capitalize(), name in TYPED, tuple(choices))
 
 
 def _values(viewer: Viewer, kpi: Kpi, name: str, filters: Filters) -> dict[str, str]:

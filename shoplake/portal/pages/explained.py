@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shoplake.access.kpi_scope import Scope
 from shoplake.portal.pages.panels import MONEY_PARTS, humanised
-from shoplake.portal.pages.tiles import State, missing_dimensions, reason_of, state_of
+from shoplake.portal.pages.tiles import State, missing_dimensions, reason_of, state_of, uneven
 
 if TYPE_CHECKING:
     from shoplake.access.kpi_answer import KpiAnswer
@@ -67,6 +67,10 @@ class Explanation:
     reason: str
     window: str
     before: str
+    compared: str
+    """Words for the days that it is compared with."""
+    uneven: str
+    """Says so where these are more or fewer than the window's."""
     previous: str
     change: str
     numerator: tuple[str, str] | None
@@ -107,6 +111,8 @@ def explained(viewer: Viewer, kpi: Kpi, filters: Filters, definition: str) -> Ex
         reason=reason_of(viewer.language, total.reason),
         window=figures.window(answer.window.first, answer.window.last),
         before=figures.window(answer.previous_window.first, answer.previous_window.last),
+        compared=text(filters.compared),
+        uneven=uneven(viewer, answer) if answer.previous_window.days != answer.window.days else "",
         previous=figures.value(total.previous, answer.unit)
         if total.previous is not None
         else reason_of(viewer.language, total.previous_reason),

@@ -1,4 +1,4 @@
-"""A table of a page as a file: the very rows and columns, numbers as numbers; on record, by the right to export."""
+"""A table or chart of a page as a file: what the page shows, numbers as numbers; on record, by the right to export."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from shoplake.access.formats import FORMATS, About
 from shoplake.audit.recording import showing
 from shoplake.portal.pages.answering import PageRoute, nothing_there
 from shoplake.portal.pages.boards import TEAMS
+from shoplake.portal.pages.filters import Filters
 from shoplake.portal.pages.panels import Cell, Column, Table, table
-from shoplake.portal.pages.pieces import EXPORT_KINDS
+from shoplake.portal.pages.pieces import CHARTS, EXPORT_KINDS, PICTURE_KINDS
 from shoplake.portal.pages.rendering import HEADERS
 from shoplake.portal.pages.teams import filters_of, kpi_of, panel_of
+from shoplake.portal.pages.viewer import Viewer
 from shoplake.portal.pages.visitors import AVisitor, Visitor
 
 if TYPE_CHECKING:
     from pyarrow import Table as ArrowTable
 
+STALE = 409
+"""The page shows an earlier release than the one that is served."""
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
 
@@ -35,6 +39,45 @@ def _export(team: str) -> Callable[..., Any]:
         return Response(content, media_type=FORMATS[kind].media_type, headers=HEADERS | name)
 
     return export
+
+
+def _picture(team: str) -> Callable[..., Any]:
+    async def picture(kpi: str, panel_id: str, request: Request, visitor: AVisitor) -> Response:
+        return await visitor.run(lambda: _caption(request, visitor, team, kpi, panel_id))
+
+    return picture
+
+
+def _caption(request: Request, visitor: Visitor, team: str, name: str, panel_id: str) -> Response:
+    """Put a picture on record, and give what stands around its chart; the browser draws it from the table it shows."""
+    viewer, filters = visitor.viewer(), filters_of(request)
+    kpi, panel = kpi_of(viewer, team, name), panel_of(name, panel_id)
+    kind, release = request.query_params.get("kind", "").upper(), viewer.manifest.release_id
+    if kind not in PICTURE_KINDS or panel.kind not in CHARTS:
+        raise nothing_there("There is no such picture.")
+    viewer.rights.require(viewer.rights.may_export("kpi"), "export from kpi")
+    if request.query_params.get("release") != release:
+        return JSONResponse({"release": release}, STALE)
+    asked = {"kpi": name, "panel": panel_id, "format": kind.lower(), "filters": filters.address("")}
+    with showing(viewer.settings, "kpi export", release=release, **asked) as entry:
+        is_whole = request.query_params.get("rows") == "all"
+        shown = table(viewer, kpi, panel, filters, f"/{team}", is_whole=is_whole)
+        entry.show([[cell.value for cell in row] for row in shown.rows])
+    return JSONResponse({"file": f"{panel_id}.{kind.lower()}", "lines": caption(viewer, shown, filters)})
+
+
+def caption(viewer: Viewer, shown: Table, filters: Filters) -> list[str]:
+    """Give the lines of a picture: title, days with what they are compared with and filters, and the release."""
+    text = viewer.language.text
+    chosen = [f"{text(name).capitalize()}: {', '.join(values)}" for name, values in filters.where.items()]
+    about = [shown.window, *chosen]
+    if shown.panel.kind in {"line", "curve"}:
+        about.append(text("dashed: %(compared)s", compared=text(filters.compared)))
+    if shown.is_cut:
+        count = {"shown": str(len(shown.rows)), "all": str(shown.rows_in_all)}
+        about.append(text("%(shown)s of %(all)s rows", **count))
+    release = text("Release %(release)s", release=viewer.manifest.release_id)
+    return [shown.title, " · ".join(about), f"shoplake · {release}"]
 
 
 def _content(request: Request, visitor: Visitor, team: str, name: str, panel_id: str, kind: str) -> bytes:
@@ -82,4 +125,5 @@ def _array(values: list[Any]) -> Any:  # noqa: ANN401 - pyarrow has no types
 
 
 for _team in TEAMS:
+    router.add_api_route(f"/{_team}/{{kpi}}/picture/{{panel_id}}", _picture(_team), name=f"{_team} picture")
     router.add_api_route(f"/{_team}/{{kpi}}/export/{{file}}", _export(_team), name=f"{_team} export")

@@ -10,10 +10,12 @@ from starlette.responses import RedirectResponse, Response
 
 from shoplake.errors import NotFoundError
 from shoplake.portal.pages.answering import PageRoute
-from shoplake.portal.pages.boards import TEAMS, Panel
+from shoplake.portal.pages.assets import load_assets
+from shoplake.portal.pages.boards import TEAMS, Panel, wholes
 from shoplake.portal.pages.choices import choosers
 from shoplake.portal.pages.explained import explained
 from shoplake.portal.pages.figures import raw
+from shoplake.portal.pages.origins import origins_text
 from shoplake.portal.pages.pieces import frame, panel_text
 from shoplake.portal.pages.rendering import page
 from shoplake.portal.pages.teams import filters_of, has_empty, kpi_of, panel_of
@@ -57,6 +59,9 @@ def _shown(request: Request, visitor: Visitor, team: str, name: str) -> Response
         "choosers": choosers(viewer, [kpi], filters),
         "choices_address": "",
         "panel": panel_text(viewer, kpi, _panel(kpi.name, shown_by, definition), filters, team) if shown_by else "",
+        "wholes": [panel_text(viewer, kpi, one, filters, team) for one in wholes(kpi)],
+        "origins_address": filters.address(f"{path}/origins"),
+        "plain_origins": "" if load_assets().address("htmx.js") else origins_text(visitor, viewer, kpi, filters),
     }
     return page("explained.html", visitor.language, visitor.theme, **around, **shown)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from shoplake.access.kpi_scope import Scope
 from shoplake.portal.pages.boards import Panel
 from shoplake.portal.pages.figures import is_number, raw
 from shoplake.portal.pages.filters import DIMENSIONS
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from shoplake.portal.pages.filters import Filters
     from shoplake.portal.pages.viewer import Viewer
 
-FIRST_ROWS = {"bars": 12, "table": 12, "list": 15, "line": 400, "parts": 50}
+FIRST_ROWS = {"bars": 12, "table": 12, "list": 15, "line": 400, "parts": 50, "curve": 100}
+SINGLE_CASES = "a curve would tell single cases apart, which this role sees in figures over groups only"
 MOST_ROWS = 2_500
 MONEY_PARTS = {"gross", "discount", "net", "cost_of_goods", "net_with_cost", "gross_margin"}
 LISTED_UNITS = {"expected_net_sales_lost_daily": "money"}
@@ -57,6 +59,8 @@ class Cell:
     note: str = ""
     href: str = ""
     verdict: str = ""
+    explain: str = ""
+    """Where the figure of the cell is explained."""
 
     @property
     def raw(self) -> str:
@@ -79,7 +83,6 @@ class Table:
     hint: str = ""
     window: str = ""
     order: str = ""
-    extra: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_cut(self) -> bool:
@@ -112,6 +115,9 @@ def table(viewer: Viewer, kpi: Kpi, panel: Panel, filters: Filters, path: str, *
     answer = viewer.answer(kpi, filters, by=(panel.by,) if panel.by else (), definition=panel.definition)
     maker = _Maker(viewer, kpi, panel, filters, path, answer)
     columns, rows = maker.made()
+    if panel.kind == "curve" and not rows and Scope(viewer.rights, kpi).is_in_figures_only:
+        reason = viewer.language.text(SINGLE_CASES)
+        return Table(panel, title_of(viewer, kpi, panel), "not-measurable", unit, reason=reason)
     limit = MOST_ROWS if is_whole else FIRST_ROWS[panel.kind]
     state, reason = state_of(viewer, kpi, answer), answer.total.reason or ""
     if not rows and state in {"ok", "late"}:
@@ -175,14 +181,41 @@ class _Maker:
             return self._of_parts()
         if self.panel.kind == "list":
             return self._listed()
+        if self.panel.kind == "curve":
+            return self._curve()
         return self._grouped()
+
+    def _curve(self) -> tuple[tuple[Column, ...], list[tuple[Cell, ...]]]:
+        text, figures = self.viewer.language.text, self.viewer.figures
+        columns = (
+            Column(text("Time since the complaint")),
+            Column(text("Still open"), is_number=True, series=True, unit="ratio"),
+            Column(text(self.filters.compared), is_number=True, series=True, unit="ratio"),
+            Column(text("Cases followed so long"), is_number=True),
+            Column(text("Resolved by then"), is_number=True),
+        )
+        rows: list[tuple[Cell, ...]] = [
+            (
+                Cell(figures.duration(point["seconds"]), point["seconds"]),
+                Cell(figures.value(point["value"], "ratio"), point["value"], explain=self._explained(self.filters)),
+                Cell(figures.value(point["previous"], "ratio"), point["previous"]),
+                Cell(figures.value(point["at_risk"], "count"), point["at_risk"]),
+                Cell(figures.value(point["ended"], "count"), point["ended"]),
+            )
+            for point in self.answer.curve
+        ]
+        return columns, rows
+
+    def _explained(self, filters: Filters) -> str:
+        """Give the page that explains a figure under filters."""
+        return filters.address(f"{self.path}/{self.kpi.name}", definition=self.panel.definition)
 
     def _grouped(self) -> tuple[tuple[Column, ...], list[tuple[Cell, ...]]]:
         by, text, unit = self.panel.by, self.viewer.language.text, self.answer.unit
         columns = (
             Column(text(by).capitalize()),
             Column(text(self.answer.definition_title), is_number=True, series=True, unit=unit),
-            Column(text("Window before"), is_number=True, series=by == "day", unit=unit),
+            Column(text(self.filters.compared), is_number=True, series=by == "day", unit=unit),
             Column(text("Change"), is_number=True),
             *(Column(text(humanised(name)), is_number=True) for name in self.panel.parts),
         )
@@ -202,13 +235,23 @@ class _Maker:
         figures, unit = self.viewer.figures, self.answer.unit
         value, previous = row["value"], row["previous"]
         note = reason_of(self.viewer.language, row.get("reason")) if value is None else ""
+        narrowed = self._narrowed(row)
+        explain = self._explained(narrowed) if narrowed is not None else ""
         return (
-            self._key(row),
-            Cell(figures.value(value, unit), value, note),
-            Cell(figures.value(previous, unit), previous),
+            self._key(row, narrowed),
+            Cell(figures.value(value, unit), value, note, explain=explain),
+            Cell(figures.value(previous, unit), previous, explain=explain),
             self._change(value, previous, unit),
-            *(self._part(name, row["parts"].get(name)) for name in self.panel.parts),
+            *(replace(self._part(name, row["parts"].get(name)), explain=explain) for name in self.panel.parts),
         )
+
+    def _narrowed(self, row: Mapping[str, Any]) -> Filters | None:
+        """Give the filters of a row's group; None where it cannot be asked for by itself."""
+        value = row[self.panel.by]
+        if isinstance(value, dt.date):
+            return self.filters.on(value)
+        may = self.panel.by in DIMENSIONS and value not in (None, "")
+        return self.filters.only(self.panel.by, str(value)) if may else None
 
     def _change(self, value: object, previous: object, unit: str) -> Cell:
         from shoplake.portal.pages.tiles import direction
@@ -220,16 +263,14 @@ class _Maker:
             moved = float(value) - float(previous) if unit == "ratio" else float(value) / float(previous) - 1
         return Cell(text or "–", moved, verdict=verdict)
 
-    def _key(self, row: Mapping[str, Any]) -> Cell:
+    def _key(self, row: Mapping[str, Any], narrowed: Filters | None) -> Cell:
         by = self.panel.by
         value, name = row[by], row.get(f"{by}_name")
+        href = narrowed.address(self.path) if narrowed is not None else ""
         if isinstance(value, dt.date):
-            return Cell(self.viewer.figures.day(value), value, href=self.filters.on(value).address(self.path))
+            return Cell(self.viewer.figures.day(value), value, href=href)
         text = str(name or value) if value is not None else self.viewer.language.text("none given")
-        note = str(value) if name else ""
-        may = by in DIMENSIONS and value not in (None, "")
-        href = self.filters.only(by, str(value)).address(self.path) if may else ""
-        return Cell(text, value, note, href)
+        return Cell(text, value, str(value) if name else "", href)
 
     def _part(self, name: str, value: object) -> Cell:
         if name in MONEY_PARTS or LISTED_UNITS.get(name) == "money":
@@ -248,7 +289,8 @@ class _Maker:
         whole = values[0][1]
         rows = []
         for step, value in values:
-            cells = [Cell(text(STEPS.get(step) or humanised(step)), step), self._part(step, value)]
+            figure = replace(self._part(step, value), explain=self._explained(self.filters))
+            cells = [Cell(text(STEPS.get(step) or humanised(step)), step), figure]
             if not is_share:
                 share = float(value) / float(whole) if is_number(value) and is_number(whole) and whole else None
                 cells.append(Cell(self.viewer.figures.value(share, "ratio"), share))
@@ -279,10 +321,19 @@ class _Maker:
             href = self.filters.only(key, str(row[key])).address(self.path) if row.get(key) is not None else ""
             return Cell(self.viewer.figures.cell(shown), shown, str(row.get(key, "")), href)
         if LISTED_UNITS.get(name) == "money":
-            return Cell(self.viewer.figures.value(value, "money"), value)
+            explain = self._explained(self._of_listed(row))
+            return Cell(self.viewer.figures.value(value, "money"), value, explain=explain)
         if isinstance(value, str):
             return Cell(self.viewer.language.text(value), value, verdict="bad" if value == "out" else "")
         return Cell(self.viewer.figures.cell(value), value)
+
+    def _of_listed(self, row: Mapping[str, Any]) -> Filters:
+        """Give the filters of one listed row."""
+        narrowed = self.filters
+        for key in KEYS & row.keys():
+            if key in DIMENSIONS and row[key] is not None:
+                narrowed = narrowed.only(key, str(row[key]))
+        return narrowed
 
 
 def _amount(step: str, parts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whatever the part is

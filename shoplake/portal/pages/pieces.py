@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from shoplake.errors import AccessDenied, ShoplakeError
 from shoplake.portal.pages.boards import Panel
-from shoplake.portal.pages.filters import PRESETS, Filters
+from shoplake.portal.pages.filters import COMPARED, PRESETS, Filters
 from shoplake.portal.pages.panels import Table, table, title_of
 from shoplake.portal.pages.rendering import text_of
 from shoplake.portal.pages.tiles import Tile, failed, tile
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from shoplake.portal.pages.visitors import Visitor
 
 EXPORT_KINDS = ("CSV", "XLSX")
+PICTURE_KINDS = ("PNG", "SVG")
+CHARTS = {"line": "line", "curve": "curve", "bars": "bars", "parts": "bars"}
+"""How panels are drawn, by their kind; those of no other kind are tables alone."""
 TOO_LONG = "It took too long."
 
 
@@ -86,10 +89,15 @@ def panel_markup(
     own = f"{path}/panel/{panel.panel_id}"
     kinds = EXPORT_KINDS if viewer.rights.may_export("kpi").is_allowed else ()
     exported = [(kind, f"{path}/export/{panel.panel_id}.{kind.lower()}") for kind in kinds]
+    pictured = PICTURE_KINDS if kinds and panel.kind in CHARTS and not is_plain else ()
     return _markup(
         "panel.html",
         viewer,
         table=shown,
+        chart=CHARTS.get(panel.kind, ""),
+        release=viewer.manifest.release_id,
+        picture=filters.address(f"{path}/picture/{panel.panel_id}", rows=rows),
+        pictures=pictured,
         address=filters.address(own, rows=rows),
         whole=filters.address(own, rows="all"),
         explained=filters.address(path, definition=panel.definition),
@@ -114,6 +122,7 @@ def frame(request: Request, visitor: Visitor, viewer: Viewer, team: str, filters
         "team": team,
         "filters": filters,
         "presets": PRESETS,
+        "comparisons": COMPARED,
         "kept": {},
         "csrf": visitor.csrf,
         "here": f"{request.url.path}{query}",

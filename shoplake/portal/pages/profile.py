@@ -18,6 +18,7 @@ from shoplake.errors import InputError, NotFoundError, ShoplakeError
 from shoplake.portal.callers import forget_session, keep_session
 from shoplake.portal.pages.answering import PageRoute
 from shoplake.portal.pages.filters import Filters
+from shoplake.portal.pages.proving import prove
 from shoplake.portal.pages.rendering import page
 from shoplake.portal.pages.viewer import Viewer, release_text
 from shoplake.portal.pages.visitors import AVisitor, Visitor, form_of
@@ -42,7 +43,7 @@ async def change_password(request: Request, visitor: AVisitor) -> Response:
     made = hash_password(given["new"]) if "new" in given else ""
 
     def change(logins: Logins) -> Session:
-        _prove(logins, request, visitor, given)
+        prove(logins, request, visitor, given)
         with changing(visitor.service.settings, "profile password", user=visitor.identity.name):
             logins.users.set_password(visitor.identity.name, made)
         return logins.begin_session(logins.users.get(visitor.identity.name))
@@ -56,7 +57,7 @@ async def change_factor(request: Request, visitor: AVisitor) -> Response:
     given, secret = await form_of(request), dict[str, str]()
 
     def change(logins: Logins) -> Session:
-        session = _prove(logins, request, visitor, given)
+        session = prove(logins, request, visitor, given)
         with changing(visitor.service.settings, "profile second factor", user=visitor.identity.name):
             secret["secret"], secret["address"] = logins.second_factor().enroll(visitor.identity.name)
         return session
@@ -114,14 +115,6 @@ async def revoke_token(request: Request, visitor: AVisitor) -> Response:
 
     await visitor.run(revoke)
     return RedirectResponse("/profile", 303)
-
-
-def _prove(logins: Logins, request: Request, visitor: Visitor, given: Mapping[str, str]) -> Session:
-    """Have the person show once more who they are; the session that this begins replaces the one in use."""
-    address = request.client.host if request.client else ""
-    password, code = given.get("password", ""), given.get("code", "")
-    name, session = visitor.identity.name, visitor.session
-    return logins.sign_in(name, password, code=code, address=address, replaces=session)
 
 
 async def _changed(

@@ -4,14 +4,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shoplake.portal.pages import exports, figures_explained, files, profile, signing_in, teams
+from shoplake.portal.pages import (
+    admin,
+    admin_keys,
+    admin_rights,
+    exports,
+    figures_explained,
+    files,
+    origins,
+    profile,
+    signing_in,
+    teams,
+)
 from shoplake.portal.pages.answering import answer_browsers
 from shoplake.portal.pages.assets import ADDRESS
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-ROUTERS = (files.router, signing_in.router, profile.router, teams.router, figures_explained.router, exports.router)
+ROUTERS = (
+    files.router,
+    signing_in.router,
+    profile.router,
+    teams.router,
+    figures_explained.router,
+    exports.router,
+    origins.router,
+    admin.router,
+    admin_rights.router,
+    admin_keys.router,
+)
 OPEN = frozenset([f"{ADDRESS}{{name}}", "/login"])
 """Pages for everybody; every other one asks who looks."""
 

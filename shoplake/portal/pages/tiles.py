@@ -87,6 +87,8 @@ def _tile(viewer: Viewer, kpi: Kpi, answer: KpiAnswer) -> Tile:
     trend, verdict = direction(total.value, total.previous, answer.direction)
     change = figures.change(total.value, total.previous, answer.unit)
     compared = viewer.language.text("against %(window)s", window=figures.window(before.first, before.last))
+    if before.days != answer.window.days:
+        compared = f"{compared} ({uneven(viewer, answer)})"
     if not change and total.value is not None:
         compared = reason_of(viewer.language, total.previous_reason)
     return Tile(
@@ -112,6 +114,12 @@ def _tile(viewer: Viewer, kpi: Kpi, answer: KpiAnswer) -> Tile:
         if answer.rows and "day" in answer.rows[0]
         else None,
     )
+
+
+def uneven(viewer: Viewer, answer: KpiAnswer) -> str:
+    """Say that a figure is compared with that of more or fewer days."""
+    days = {"days": answer.window.days, "others": answer.previous_window.days}
+    return viewer.language.text("%(days)s days against %(others)s", **days)
 
 
 def _unfiltered(viewer: Viewer, kpi: Kpi, missing: list[str]) -> Tile:

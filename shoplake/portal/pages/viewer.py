@@ -31,7 +31,14 @@ class Ask(Protocol):
     """Answers a KPI as `shoplake.access.kpi.answer` does, for one person and from one release."""
 
     def __call__(  # noqa: D102 - as the class says
-        self, name: str, *, window: Window, by: tuple[str, ...], where: Mapping[str, tuple[str, ...]], definition: str
+        self,
+        name: str,
+        *,
+        window: Window,
+        by: tuple[str, ...],
+        where: Mapping[str, tuple[str, ...]],
+        definition: str,
+        against: Window | None,
     ) -> KpiAnswer: ...
 
 
@@ -115,7 +122,9 @@ class Viewer:
         """
         where = {name: values for name, values in filters.where.items() if name in kpi.dimensions}
         chosen = definition or kpi.default_definition
-        return self.ask(kpi.name, window=self.window(kpi, filters), by=by, where=where, definition=chosen)
+        window = self.window(kpi, filters)
+        against = filters.against_window(window)
+        return self.ask(kpi.name, window=window, by=by, where=where, definition=chosen, against=against)
 
     def late_sources(self, kpi: Kpi, now: dt.datetime | None = None) -> list[str]:
         """Give the sources of a KPI whose data should reach further by now, as their contracts say."""

@@ -53,6 +53,12 @@ class Visitor:
         manifest = current_manifest(settings)
         return Viewer(settings, self.identity, manifest, self.language, partial(_ask, self.service, self.identity))
 
+    def viewer_as(self, identity: Identity) -> Viewer:
+        """Give somebody else as they would look at the release: for who may see all that is then shown, no one else."""
+        settings = self.service.settings
+        manifest = current_manifest(settings)
+        return Viewer(settings, identity, manifest, self.language, partial(_ask, self.service, identity))
+
     async def run(self, act: Callable[[], T]) -> T:
         """Do something for the person in a thread; what it puts on record is theirs.
 
@@ -153,6 +159,7 @@ def _ask(
     by: tuple[str, ...],
     where: Mapping[str, tuple[str, ...]],
     definition: str,
+    against: Window | None,
 ) -> KpiAnswer:
     from shoplake.access.kpi import answer
 
@@ -166,4 +173,5 @@ def _ask(
         definition=definition,
         identity=identity,
         warm=service.warm,
+        against=against,
     )

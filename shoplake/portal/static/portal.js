@@ -5,6 +5,7 @@
   const body = document.body;
   const words = body.dataset;
   const drawn = new Map();
+  const PRINTED = 620; // pixels of a chart on paper
   let loading = null;
 
   // Charts ------------------------------------------------------------------------------------------------------------
@@ -63,15 +64,15 @@
     };
   }
 
-  function lineOption({ series, rows }, ink) {
+  function lineOption({ series, rows }, ink, isCurve) {
     return {
       grid: { left: 8, right: 16, top: series.length > 1 ? 34 : 14, bottom: 4, containLabel: true },
       legend: series.length > 1 ? { top: 0, left: 0, icon: "roundRect", itemWidth: 14, itemHeight: 4, textStyle: { color: ink.soft, fontSize: 12 } } : undefined,
       tooltip: tip(ink, { trigger: "axis", axisPointer: { type: "line", lineStyle: { color: ink.soft, width: 1 } }, formatter: (points) => [rows[points[0].dataIndex].label, ...points.map((p) => `${p.seriesName}: ${rows[p.dataIndex].cells[p.seriesIndex].text}`)].join("\n") }),
       xAxis: { type: "category", data: rows.map((row) => row.label), boundaryGap: false, axisLine: { lineStyle: { color: ink.line } }, axisTick: { show: false }, axisLabel: { color: ink.soft, fontSize: 11, hideOverlap: true } },
-      yAxis: { type: "value", scale: series[0].unit !== "money" && series[0].unit !== "count", axisLabel: { color: ink.soft, fontSize: 11, formatter: axisNumber(series[0].unit) }, splitLine: { lineStyle: { color: ink.line } } },
+      yAxis: { type: "value", scale: !isCurve && series[0].unit !== "money" && series[0].unit !== "count", max: isCurve ? 1 : undefined, axisLabel: { color: ink.soft, fontSize: 11, formatter: axisNumber(series[0].unit) }, splitLine: { lineStyle: { color: ink.line } } },
       series: series.map((one, n) => ({
-        name: one.name, type: "line", showSymbol: rows.length < 2, symbolSize: 6, connectNulls: false,
+        name: one.name, type: "line", step: isCurve ? "end" : false, showSymbol: rows.length < 2, symbolSize: 6, connectNulls: false,
         data: rows.map((row) => row.cells[n].value),
         color: n === 0 ? ink["data-1"] : ink["data-quiet"],
         lineStyle: { width: n === 0 ? 2.25 : 1.5, type: n === 0 ? "solid" : [4, 4] },
@@ -102,19 +103,28 @@
     return { renderMode: "richText", confine: true, backgroundColor: ink.surface, borderColor: ink.line, borderWidth: 1, padding: [8, 10], textStyle: { color: ink.ink, fontSize: 12, lineHeight: 18 }, ...more };
   }
 
-  function draw(echarts, place) {
+  // What a chart shows, and how it is drawn at a width; null where its table has no rows.
+  function chartOf(place, ink, width) {
     const table = document.getElementById(place.dataset.table);
-    if (!table || !table.tBodies[0].rows.length) return;
+    if (!table || !table.tBodies[0].rows.length) return null;
     const data = dataOf(table);
-    const isLine = place.dataset.chart === "line";
-    if (!isLine) {
-      data.rows = data.rows.slice(0, 12);
-      place.style.height = `${data.rows.length * 30 + 16}px`;
+    const isBars = place.dataset.chart === "bars";
+    if (isBars) data.rows = data.rows.slice(0, 12);
+    else data.series = data.series.filter((_, n) => n === 0 || data.rows.some((row) => row.cells[n].value !== null));
+    const option = isBars ? barOption(data, ink, width) : lineOption(data, ink, place.dataset.chart === "curve");
+    return { data, option, height: isBars ? data.rows.length * 30 + 16 : 0 };
+  }
+
+  function draw(echarts, place) {
+    const ink = palette();
+    place.hidden = false;
+    const found = chartOf(place, ink, place.clientWidth);
+    if (!found) { place.hidden = true; return; }
+    const { data, option, height } = found;
+    if (height) {
+      place.style.height = `${height}px`;
       place.style.minHeight = "0";
     }
-    place.hidden = false;
-    const ink = palette();
-    const option = isLine ? lineOption(data, ink) : barOption(data, ink, place.clientWidth);
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const chart = drawn.get(place) ?? echarts.init(place, null, { renderer: "svg" });
     drawn.set(place, chart);
@@ -152,7 +162,14 @@
     clearTimeout(resizing);
     resizing = setTimeout(() => { redraw(); for (const chart of drawn.values()) chart.resize(); }, 120);
   });
-  addEventListener("beforeprint", () => { for (const twin of document.querySelectorAll(".twin")) twin.open = true; });
+  addEventListener("beforeprint", () => {
+    for (const twin of document.querySelectorAll(".twin")) twin.open = true;
+    for (const [place, chart] of drawn) if (place.isConnected) chart.resize({ width: PRINTED, animation: { duration: 0 } });
+  });
+  addEventListener("afterprint", () => {
+    for (const [place, chart] of drawn) if (place.isConnected) chart.resize({ width: "auto", animation: { duration: 0 } });
+    redraw();
+  });
 
   // Tiles and panels that come on their own --------------------------------------------------------------------------
 
@@ -236,5 +253,6 @@
     setInterval(look, Number(words.every) || 3000);
     document.addEventListener("visibilitychange", look);
   }
+  window.shoplakeCharts = { library, palette, chartOf, signIn };
   drawAll(document);
 })();
