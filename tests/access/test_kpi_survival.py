@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from shoplake.access.kpi_survival import kaplan_meier_median, register
+from shoplake.access.kpi_survival import DAY, HOUR, MOST_POINTS, kaplan_meier_median, moments_for, register, survival_at
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,28 @@ def test_sql_gives_the_same_in_groups_and_over_nothing() -> None:
     assert con.execute(f"select kaplan_meier_median(list(t), list(e)) from {rows} where g = 'c'").fetchall() == [
         (None,)
     ]
+
+
+def test_the_curve_falls_where_cases_end_and_is_unknown_beyond_the_last_one_followed() -> None:
+    times, ended = [3.0, 4, 5, 5, 8, 9, 9, 9], [True, False, True, True, True, False, False, False]
+    found = survival_at(times, ended, [0, 3, 4.5, 5, 8, 9, 10])
+    assert [one.survival for one in found] == [
+        1,
+        pytest.approx(7 / 8),
+        pytest.approx(7 / 8),
+        pytest.approx(7 / 12),
+        pytest.approx(7 / 16),
+        pytest.approx(7 / 16),
+        None,
+    ]
+    assert [(one.at_risk, one.ended) for one in found] == [(8, 0), (8, 1), (6, 1), (6, 3), (4, 4), (3, 4), (0, 4)]
+    assert [one.survival for one in survival_at([1.0], [True], [0, 1, 2])] == [1, 0, 0]
+    assert [one.survival for one in survival_at([], [], [0])] == [None]
+
+
+def test_a_curve_is_read_at_round_times() -> None:
+    assert moments_for([]) == []
+    assert moments_for([2.5 * HOUR]) == [0, HOUR, 2 * HOUR]
+    month = moments_for([29.9 * DAY, 4.0])
+    assert month[1] == DAY / 2
+    assert len(month) <= MOST_POINTS + 1

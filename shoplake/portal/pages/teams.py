@@ -31,8 +31,10 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 @router.get("/")
 async def home(visitor: AVisitor) -> Response:
     """Lead to the person's own page."""
-    own = visitor.viewer().own_team
-    return RedirectResponse(f"/{own}" if own else "/profile", 303)
+    viewer = visitor.viewer()
+    places = [place.address for place in viewer.places]
+    own = f"/{viewer.own_team}" if viewer.own_team else next(iter(places), "/profile")
+    return RedirectResponse(own, 303)
 
 
 @router.get("/release")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
 
@@ -115,6 +117,14 @@ def signed_in(people: dict[str, Person], portal: Serving, browser: Browser, name
     if name not in people:
         people[name] = with_session(Person(browser, portal.url, name), portal.settings)
     return people[name]
+
+
+def asked(settings: Settings, user: str, *paths: str) -> list[httpx.Response]:
+    """Ask a service in this process for pages, in a thread: a browser's driver has the loop of this one."""
+    from tests.portal.pages.test_page_routes import ask
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(ask, settings, user, *paths).result()
 
 
 def built() -> bool:

@@ -39,6 +39,11 @@ PICTURES = (
     Picture("sales", "demo_sales", "/sales"),
     Picture("operations-dark", "demo_operations", "/operations", scheme="dark"),
     Picture("explained", "demo_marketing", "/marketing/bounce_rate?by=device"),
+    Picture("support", "demo_support", "/support"),
+    Picture("behind", "demo_operations", "/operations/stockout_alerts?against=year", height=1900),
+    Picture("admin", "demo_admin", "/admin", height=800),
+    Picture("admin-roles-dark", "demo_admin", "/admin/roles", scheme="dark"),
+    Picture("admin-view", "demo_admin", "/admin/view?role=analyst"),
     Picture("finance-phone-german", "demo_finance", "/finance", width=360, height=780, locale="de-DE"),
 )
 

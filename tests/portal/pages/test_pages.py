@@ -20,6 +20,7 @@ from shoplake.access.rendering import json_text
 from shoplake.audit.reading import Wanted, find
 from shoplake.pipeline.releases import next_release_id, required, save
 from shoplake.portal.pages.boards import TEAMS
+from shoplake.portal.pages.places import PLACES
 from shoplake.settings import Settings
 from tests.access.released import SOUTH
 from tests.portal.pages.conftest import Person, axe, built, signed_in, with_session
@@ -102,7 +103,7 @@ def test_a_page_of_another_team_says_whom_to_ask(team: str, as_: Open) -> None:
 
 def test_the_first_page_is_the_persons_own(as_: Open) -> None:
     assert as_("support").context.request.get("/").url.endswith("/support")
-    assert as_("admin").context.request.get("/").url.endswith("/profile")
+    assert as_("admin").context.request.get("/").url.endswith(tuple(place.address for place in PLACES))
 
 
 def test_filters_are_in_the_address_and_drill_down_narrows_every_figure(as_: Open, portal_home: Settings) -> None:
@@ -134,11 +135,16 @@ def test_filters_are_in_the_address_and_drill_down_narrows_every_figure(as_: Ope
 
 def test_the_filter_form_offers_what_the_data_holds(as_: Open) -> None:
     page = opened(as_("sales"), "/sales?days=7")
-    page.locator("details.filters summary").focus()
+    page.locator("details.filters > summary").focus()
     page.keyboard.press("Enter")
-    region = page.locator("select[name=region]")
-    expect(region.locator("option")).to_have_text(["All", "North", SOUTH])
-    region.select_option(SOUTH)
+    region = page.locator("details.choose[data-dimension=region]")
+    expect(region.locator("label")).to_have_text(["North", SOUTH])
+    region.locator("summary").focus()
+    page.keyboard.press("Enter")
+    region.get_by_label(SOUTH).focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Escape")
+    expect(region).not_to_have_attribute("open", "")
     page.get_by_role("button", name="Show").click()
     page.wait_for_url(f"**/sales?days=7&region={SOUTH}")
 
