@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoplake.access.catalogue import CUSTOMER
 from shoplake.access.kpi_inputs import NAMES, Inputs
+from shoplake.access.kpi_needs import opened_from
 from shoplake.access.kpi_scope import SEEN, Scope, suppressed
 from shoplake.errors import InputError
 
@@ -111,10 +112,12 @@ class Query:
         return condition is None or bool(self._run([f"select ({condition}) as yes"], sight)[0]["yes"])
 
     def is_known(self, dimension: str, values: Sequence[str], sight: Sight) -> bool:
-        """Say whether any row in sight, of whatever day, has one of the values."""
-        base, date = self._base(Asked((), {dimension: tuple(values)})), self.kpi.date
+        """Say whether any row of the days that are opened for the window has one of the values."""
+        base = self._base(Asked((), {dimension: tuple(values)}))
         condition = self._condition(dimension, len(values))
-        sql = f"select count(*) > 0 as yes from ({base}) as kpi_rows where {condition} and {date} is not null"
+        first = opened_from(sight.window, self.engagement_days)
+        since = f"{self.kpi.date} >= date '{first.isoformat()}'"
+        sql = f"select count(*) > 0 as yes from ({base}) as kpi_rows where {condition} and {since}"
         return bool(self._run([sql], sight, {dimension: tuple(values)})[0]["yes"])
 
     def _rows(self, asked: Asked) -> str:
@@ -168,7 +171,7 @@ class Query:
         *earlier, last = [sql.replace("{before}", f"kpi_step_{n - 1}") for n, sql in enumerate(steps)]
         tables = Inputs.of(self.manifest, sight, " ".join(steps))
         if self.scope is not None:
-            tables |= {f"{SEEN}{name}": sql for name, sql in self.scope.seen().items() if name in tables}
+            tables |= {f"{SEEN}{name}": sql for name, sql in self.scope.seen(self.manifest.tables).items() if name in tables}
             *earlier, last = [NAMES.sub(rf"{SEEN}\g<0>", sql) for sql in (*earlier, last)]
         tables |= {f"kpi_step_{n}": sql for n, sql in enumerate(earlier)}
         named = ", ".join(f"{name} as ({sql})" for name, sql in tables.items())

@@ -1,13 +1,13 @@
-"""What a process that answers many keeps ready: open sessions over a release, and the answers that it has given.
+"""What a process that answers many keeps ready: tables of a release in memory, and the answers that it has given.
 
 A release does not change, so that one question within the same rights has one answer. All of it is let go as soon as
-another release is served, or the policy or the keys are others.
+another release is served, or the policy or the keys are others; but for tables in memory that the next release holds too.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from shoplake.access.kpi_survival import register
 from shoplake.access.session import open_release
+from shoplake.access.shelf import Shelf
 from shoplake.home import HomePaths
 from shoplake.keys.keyring import note_keys, noting_keys
+from shoplake.pipeline.releases import current
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +47,7 @@ class _Kept:
     """What belongs to one state of the home."""
 
     state: tuple[object, ...]
+    shelf: Shelf
     sessions: OrderedDict[Hashable, _Session] = field(default_factory=OrderedDict)
     answers: OrderedDict[Hashable, tuple[KpiAnswer, frozenset[str]]] = field(default_factory=OrderedDict)
     rows: int = 0
@@ -67,7 +70,7 @@ class Warm:
         """Keep nothing yet."""
         self._settings = settings
         self._lock = Lock()
-        self._kept = _Kept(())
+        self._kept = _Kept((), Shelf(settings))
 
     def answer(self, question: Hashable, make: Callable[[], KpiAnswer]) -> KpiAnswer:
         """Give the answer to a question, made now or known from before.
@@ -94,14 +97,33 @@ class Warm:
         return made
 
     @contextmanager
-    def session(self, manifest: Manifest) -> Iterator[DuckDBPyConnection]:
-        """Give a session over the tables of a manifest, open already where the same was asked before.
+    def session(
+        self, needed: Manifest, whole: Manifest, columns: Collection[str]
+    ) -> Iterator[tuple[DuckDBPyConnection, Manifest]]:
+        """Give a session over tables, and the release as they stand in it.
+
+        The tables are in memory where they have room there; else a session over their files is opened, unless the same
+        was asked before.
+
+        Args:
+            needed: the tables, with the partitions that a question reads.
+            whole: the same tables with all of their partitions.
+            columns: names of the columns that KPIs read.
 
         Raises:
             KeyAccessError: a key is missing or wrong.
 
         """
-        kept, which = self._current(), _files(manifest)
+        kept, which = self._current(), _files(needed)
+        with kept.shelf.lent(which, needed, whole, columns) as lent:
+            if lent is not None:
+                yield lent
+                return
+        with self._over_files(kept, which, needed) as con:
+            yield con, needed
+
+    @contextmanager
+    def _over_files(self, kept: _Kept, which: Hashable, manifest: Manifest) -> Iterator[DuckDBPyConnection]:
         with self._lock:
             found = kept.sessions.get(which)
             if found is not None:
@@ -125,25 +147,39 @@ class Warm:
     def close(self) -> None:
         """Let everything go; sessions in use close when they are given back."""
         with self._lock:
-            old, self._kept = self._kept, _Kept(())
+            old, self._kept = self._kept, _Kept((), Shelf(self._settings))
             for session in old.sessions.values():
                 _end(session)
+        old.shelf.close()
 
     def count(self) -> int:
-        """Count the open sessions."""
-        return len(self._kept.sessions)
+        """Count the open sessions, those over tables in memory included."""
+        return len(self._kept.sessions) + self._kept.shelf.count()
+
+    def bytes_used(self) -> int:
+        """Give the memory that tables take."""
+        return self._kept.shelf.bytes_used()
 
     def _current(self) -> _Kept:
         """Give what belongs to the home as it is now, and let go what belonged to an earlier state."""
         state = self._state()
         with self._lock:
-            if self._kept.state != state:
-                old, self._kept = self._kept, _Kept(state)
-                for session in old.sessions.values():
-                    _end(session)
-            return self._kept
+            old = self._kept
+            if old.state == state:
+                return old
+            is_release_only = old.state[2:] == state[2:]
+            self._kept = now = _Kept(state, old.shelf if is_release_only else Shelf(self._settings))
+            for session in old.sessions.values():
+                _end(session)
+        if is_release_only:
+            if (served := current(self._settings)) is not None:
+                now.shelf.keep_only(served)
+        else:
+            old.shelf.close()
+        return now
 
     def _state(self) -> tuple[object, ...]:
+        """Give what marks the served release (the pointer, its manifest), then the policy and the keys."""
         paths = HomePaths(self._settings.home)
         served = _mark(paths.pointer)
         try:
