@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from shoplake.access.kpi_definition import Kpi, load_kpis
-from shoplake.access.kpi_inputs import NAMES, tables_read
-from shoplake.access.kpi_window import ONE_DAY, Clock, Window
+from shoplake.access.kpi_inputs import NAMES, tables_made_of
+from shoplake.access.kpi_window import ONE_DAY, Clock, Sight, Window
 
 if TYPE_CHECKING:
     from shoplake.pipeline.manifest import Manifest, Table
@@ -34,30 +34,27 @@ class Needs:
     def of(self, asked: Iterable[tuple[Kpi, Window]]) -> Manifest:
         """Give the release with only those tables and partitions that KPIs over their windows can need.
 
-        Marts are opened for the compared windows and some weeks before. Facts are read only where an earlier day is made
-        again, for that day and for as long before it as a stock count holds.
+        Marts are opened for the compared windows and some weeks before. Facts are read only where an earlier day is
+        made again, for that day and for as long before it as a stock count holds.
         """
         days: dict[str, set[dt.date]] = {}
+        clock = Clock(self.manifest)
         for kpi, window in asked:
-            span, cuts = self._span(window), self._cut_days(kpi, window)
-            named = tables_named(kpi)
-            for name in tables_read(self.manifest, " ".join(named)):
-                is_fact = name.startswith("fct_") and name not in named
-                days.setdefault(name, set()).update(cuts if is_fact else span)
-        tables = {name: self._with_days(table, days[name]) for name, table in self.manifest.tables.items() if name in days}
+            named = [name for name in tables_named(kpi) if name in self.manifest.tables]
+            span = set(Window(opened_from(window, self.settings.engagement_window_days), window.last).dates())
+            for sight in (clock.now(kpi.sources, window), clock.earlier(kpi.sources, window)):
+                for name in tables_made_of(self.manifest, sight, named):
+                    is_fact = name.startswith("fct_") and name not in named
+                    days.setdefault(name, set()).update(self._held_at(sight) if is_fact else span)
+        tables = {
+            name: self._with_days(table, days[name]) for name, table in self.manifest.tables.items() if name in days
+        }
         return msgspec.structs.replace(self.manifest, tables=tables)
 
-    def _span(self, window: Window) -> set[dt.date]:
-        return set(Window(opened_from(window, self.settings.engagement_window_days), window.last).dates())
-
-    def _cut_days(self, kpi: Kpi, window: Window) -> set[dt.date]:
-        """Give the days that are made again, each with those before it whose stock may still hold."""
-        clock = Clock(self.manifest)
-        sights = (clock.now(kpi.sources, window), clock.earlier(kpi.sources, window))
+    def _held_at(self, sight: Sight) -> set[dt.date]:
+        """Give the last day of a window with those before it whose stock may still hold."""
         held = self.settings.stock_hold_hours // 24 + 2
-        return {
-            sight.window.last - number * ONE_DAY for sight in sights if sight.cut is not None for number in range(held + 1)
-        }
+        return {sight.window.last - number * ONE_DAY for number in range(held + 1)}
 
     @staticmethod
     def _with_days(table: Table, days: set[dt.date]) -> Table:
@@ -76,7 +73,7 @@ def tables_named(kpi: Kpi) -> list[str]:
 
 
 def columns_read(manifest: Manifest) -> frozenset[str]:
-    """Give every word of the KPIs and of the SQL that tables are made by: a column that is none of them is never read."""
+    """Give every word of the KPIs and of the SQL that tables are made by; a column that is none of them is not read."""
     return _words(tuple(table.sql for table in manifest.tables.values()))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from functools import cached_property, partial
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from shoplake.access.kpi_needs import Needs, columns_read
@@ -58,16 +58,13 @@ class Sources:
         if scope.is_in_figures_only:
             return self._over(self._whole, kpi, scope)
         scope.require_files(self._narrowed)
-        beyond = partial(self._beyond, kpi, scope)
-        con, manifest = self._own
-        return Query(con, manifest, kpi, self.settings.engagement_window_days, beyond=beyond)
-
-    def _beyond(self, kpi: Kpi, scope: Scope) -> Query:
-        return self._over(self._whole, kpi, scope)
+        beyond = lru_cache(maxsize=1)(lambda: self._over(self._whole, kpi, scope))
+        return replace(self._over(self._own, kpi), beyond=beyond)
 
     def _over(self, opened: Opened, kpi: Kpi, scope: Scope | None = None) -> Query:
         con, manifest = opened
-        return Query(con, manifest, kpi, self.settings.engagement_window_days, scope)
+        days = self.warm.days() if self.warm is not None else None
+        return Query(con, manifest, kpi, self.settings.engagement_window_days, scope, days=days)
 
     @contextmanager
     def explained(self, kpi: Kpi) -> Iterator[None]:

@@ -24,7 +24,7 @@ from shoplake.keys.keyring import CHECK, note_keys
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from shoplake.pipeline.manifest import Manifest, Table
+    from shoplake.pipeline.manifest import Held, Manifest, Table
     from shoplake.settings import Settings
 
 MOST_STANDS = 64
@@ -79,17 +79,17 @@ class Shelf:
             cursor.close()
             self._give_back(stand)
 
-    def keep_only(self, manifest: Manifest) -> None:
-        """Let go whatever a release does not hold; what is in use goes when it is given back."""
+    def keep_only(self, held: Collection[Held]) -> None:
+        """Let go whatever is made of other partitions; what is in use goes when it is given back."""
         with self._loading:
             self._end_all()
-            self._chunks.keep_only(manifest)
+            self._chunks.keep_only(held)
 
     def close(self) -> None:
         """Let everything go; what is in use goes when it is given back."""
         with self._loading:
             self._end_all()
-            self._chunks.keep_only(None)
+            self._chunks.keep_only(())
 
     def bytes_used(self) -> int:
         """Give the memory that is taken."""

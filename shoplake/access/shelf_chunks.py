@@ -1,4 +1,4 @@
-"""Pieces of released tables in memory: a month of a mart, a day of a fact, each a compressed table in a database of its own.
+"""Pieces of released tables in memory: a month of a mart, a day of a fact, each compressed in a database of its own.
 
 A piece never changes. It is named by the content of its partitions and their key, so that another release takes up
 whatever it shares with the one before, and a piece goes at once when no release in force holds it.
@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
 from threading import Lock
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from shoplake.keys.duckdb_session import quoted
-from shoplake.pipeline.manifest import ALL, AuditCounts, Manifest, Partition, Table
+from shoplake.pipeline.manifest import ALL, AuditCounts, Held, Manifest, Partition, Table
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -30,8 +28,6 @@ BYTES_A_VALUE = 3
 """What a value of the demo's tables takes on the average, compressed; the largest table is at 2.4."""
 READ_ROWS = 122_880
 """DuckDB's row group."""
-Held = tuple[str, str, str, int]
-"""Key, table, content and key version of a partition."""
 
 
 @dataclass(frozen=True)
@@ -158,12 +154,11 @@ class Chunks:
                 if chunk.is_over and not chunk.users:
                     self._forget(one)
 
-    def keep_only(self, manifest: Manifest | None) -> None:
-        """Let go the pieces that a release does not hold; those in use when they are given back."""
-        held = _held(manifest) if manifest else frozenset[Held]()
+    def keep_only(self, held: Collection[Held]) -> None:
+        """Let go the pieces of other partitions than these; those in use when they are given back."""
         with self._lock:
             for one, chunk in list(self._known.items()):
-                chunk.is_over = not chunk.holds <= held
+                chunk.is_over = not chunk.holds.issubset(held)
                 if chunk.is_over and not chunk.users:
                     self._forget(one)
 
@@ -191,12 +186,6 @@ class Chunks:
 def _group(name: str, label: str) -> str:
     """Name the piece that a partition belongs to; facts are read by the day, and marts by many days at once."""
     return label if name.startswith("fct_") or label == ALL else label[:MONTH_LENGTH]
-
-
-def _held(manifest: Manifest) -> frozenset[Held]:
-    tables = [(name, table.key_name, table.partitions) for name, table in manifest.tables.items()]
-    views = [(view.table, view.key_name, view.partitions) for view in manifest.views.values()]
-    return frozenset((key, name, p.content, p.key_version) for name, key, parts in tables + views for p in parts)
 
 
 def _as_release(pieces: dict[str, Wanted]) -> Manifest:

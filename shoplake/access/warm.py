@@ -1,7 +1,7 @@
 """What a process that answers many keeps ready: tables of a release in memory, and the answers that it has given.
 
 A release does not change, so that one question within the same rights has one answer. All of it is let go as soon as
-another release is served, or the policy or the keys are others; but for tables in memory that the next release holds too.
+another release is served, or the policy or the keys are others; after a release but for what it holds as well.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from shoplake.access.kpi_days import DayRows
 from shoplake.access.kpi_survival import register
 from shoplake.access.session import open_release
 from shoplake.access.shelf import Shelf
 from shoplake.home import HomePaths
 from shoplake.keys.keyring import note_keys, noting_keys
+from shoplake.pipeline.manifest import Held
 from shoplake.pipeline.releases import current
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from shoplake.pipeline.manifest import Manifest
     from shoplake.settings import Settings
 
-MOST_SESSIONS, MOST_ANSWERS, MOST_ROWS = 8, 512, 100_000
+MOST_SESSIONS, MOST_ANSWERS, MOST_ROWS = 8, 2_048, 100_000
 LONGEST_ANSWER = 20_000
 """Rows; a longer answer is made again each time."""
 
@@ -48,6 +50,7 @@ class _Kept:
 
     state: tuple[object, ...]
     shelf: Shelf
+    days: DayRows
     sessions: OrderedDict[Hashable, _Session] = field(default_factory=OrderedDict)
     answers: OrderedDict[Hashable, tuple[KpiAnswer, frozenset[str]]] = field(default_factory=OrderedDict)
     rows: int = 0
@@ -70,7 +73,7 @@ class Warm:
         """Keep nothing yet."""
         self._settings = settings
         self._lock = Lock()
-        self._kept = _Kept((), Shelf(settings))
+        self._kept = _Kept((), Shelf(settings), DayRows())
 
     def answer(self, question: Hashable, make: Callable[[], KpiAnswer]) -> KpiAnswer:
         """Give the answer to a question, made now or known from before.
@@ -144,10 +147,14 @@ class Warm:
             cursor.close()
             self._give_back(found)
 
+    def days(self) -> DayRows:
+        """Give the figures by day that are known."""
+        return self._current().days
+
     def close(self) -> None:
         """Let everything go; sessions in use close when they are given back."""
         with self._lock:
-            old, self._kept = self._kept, _Kept((), Shelf(self._settings))
+            old, self._kept = self._kept, _Kept((), Shelf(self._settings), DayRows())
             for session in old.sessions.values():
                 _end(session)
         old.shelf.close()
@@ -168,12 +175,15 @@ class Warm:
             if old.state == state:
                 return old
             is_release_only = old.state[2:] == state[2:]
-            self._kept = now = _Kept(state, old.shelf if is_release_only else Shelf(self._settings))
+            shelf, days = (old.shelf, old.days) if is_release_only else (Shelf(self._settings), DayRows())
+            self._kept = now = _Kept(state, shelf, days)
             for session in old.sessions.values():
                 _end(session)
         if is_release_only:
-            if (served := current(self._settings)) is not None:
-                now.shelf.keep_only(served)
+            served = current(self._settings)
+            held = served.held() if served else frozenset[Held]()
+            now.shelf.keep_only(held)
+            now.days.keep_only(held)
         else:
             old.shelf.close()
         return now
