@@ -41,7 +41,7 @@ def main() -> int:
     for name, value in describe().items():
         print(f"{name}: {value}")
     with tempfile.TemporaryDirectory(prefix="shoplake-bench-") as work:
-        home = given.home or _demo(Path(work))
+        home = given.home or demo_home(Path(work))
         settings = load_settings(home)
         tokens = _tokens(settings)
         with running_service(home) as (url, pid):
@@ -75,21 +75,25 @@ def _first(settings: Settings, tokens: dict[str, str]) -> list[Asked]:
     return asked
 
 
-def _demo(work: Path) -> Path:
-    command = [sys.executable, "-m", "shoplake", "--home", str(work / "home"), "demo"]
+def demo_home(work: Path) -> Path:
+    """Make the demo below a folder; give its home."""
+    command = [sys.executable, "-m", "shoplake", "--home", str(work / "home"), "demo", "--no-serve"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return work / "home"
 
 
-def _tokens(settings: Settings) -> dict[str, str]:
-    """Make a user of every team, unless they are there, and a token for each."""
-    found = {}
-    for team in sorted({kpi.team for kpi in load_kpis().values()}):
+def team_users(settings: Settings) -> dict[str, str]:
+    """Make a user of every team, unless they are there; give their names by team."""
+    found = {team: f"bench-{team}" for team in sorted({kpi.team for kpi in load_kpis().values()})}
+    for team, name in found.items():
         with suppress(InputError):  # it is there from an earlier call
-            add_user(settings, f"bench-{team}", team, {}, os.urandom(16).hex())
-        found[team] = add_token(settings, f"bench-{team}", (), 1)[0]
+            add_user(settings, name, team, {}, os.urandom(16).hex())
     apply(settings)
     return found
+
+
+def _tokens(settings: Settings) -> dict[str, str]:
+    return {team: add_token(settings, name, (), 1)[0] for team, name in team_users(settings).items()}
 
 
 @contextmanager

@@ -102,6 +102,16 @@ class Settings(BaseSettings):
     service_answers: Annotated[int, Field(gt=0)] = Field(
         4, description="KPIs that the service answers at once; more wait, and past 64 it answers 503."
     )
+    service_memory_limit_bytes: Annotated[int, Field(ge=0)] = Field(
+        512_000_000,
+        description="Memory for the tables that the service answers KPIs from; those not asked for the longest go, and "
+        "what is too large is read from its files. Queries have `memory_limit` for tables and work together.",
+    )
+    service_ahead: Annotated[int, Field(ge=0)] = Field(
+        16,
+        description="For so many kinds of people (a role with its limits) the service makes the answers of their pages "
+        "ahead, after each release; 0 for none.",
+    )
     service_stream_seconds: Annotated[float, Field(gt=0)] = Field(
         20, description="Seconds between two rounds of the stream that `shoplake serve` runs."
     )

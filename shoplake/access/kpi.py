@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Filters = Mapping[str, str | Sequence[str]]
 
-__all__ = ["KpiAnswer", "answer", "answer_all", "answer_on", "load_kpis"]
+__all__ = ["KpiAnswer", "answer", "answer_all", "answer_on", "load_kpis", "make_ready"]
 
 
 def answer(
@@ -76,6 +76,27 @@ def answer(
         found = _answer_one(settings, name, from_, to, by, where, definition, release, identity, warm, against)
         _note(entry, [found])
     return found
+
+
+def make_ready(
+    settings: Settings,
+    name: str,
+    *,
+    window: Window,
+    by: Iterable[str],
+    where: Filters,
+    definition: str,
+    identity: Identity,
+    warm: Warm,
+) -> KpiAnswer:
+    """Have an answer made for those who will ask for it. It is shown to nobody, and so on no record.
+
+    Raises:
+        AccessDenied: such a person may not see it.
+
+    """
+    days = (window.first, window.last)
+    return _answer_one(settings, name, *days, tuple(by), where, definition, None, identity, warm)
 
 
 @rereads

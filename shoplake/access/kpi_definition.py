@@ -96,8 +96,10 @@ class Curve(_Part):
 class Kpi(_Part):
     """A KPI, as its file defines it. All SQL of a KPI is in here; marts go by their bare names.
 
-    SQL may use ``$from``, ``$to`` (business days), ``$days`` (their number), ``$known_until`` (the instant up to which
-    the sources were known, UTC) and ``$engagement_days``.
+    SQL may use ``$from``, ``$to`` (business days), ``$days`` (their number), ``$shown_from`` (the first day that is
+    shown: of a figure that stands as of a day, the last one alone), ``$known_until`` (the instant up to which the
+    sources were known, UTC) and ``$engagement_days``. With the dimension `day` the figures of a day may not depend on
+    the days around it that are asked for.
     """
 
     name: Name

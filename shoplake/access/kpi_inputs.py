@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,8 @@ EVENT_TIMES = {
 """Facts whose rows are events: to see them at an instant is to leave out the later ones."""
 HELD = {"fct_stock_levels"}
 """Facts of which earlier days reach into the cut one."""
+BEFORE = "before__"
+"""Begins the name of what was known of a table before the cut day."""
 NAMES = re.compile(r"\b(?:dim|fct|mart)_[a-z0-9_]+")
 PREVIOUS = re.compile(r'\bprevious\."?(\w+)"?')
 
@@ -80,7 +82,7 @@ class Inputs:
 
     def _made_again(self, name: str, table: Table, cut: Mapping[str, dt.datetime]) -> str:
         """Run the table's own SQL over its inputs as they stood; days before the cut one are as released."""
-        sql = PREVIOUS.sub(lambda found: f"before__{found.group(1)}", table.sql)
+        sql = PREVIOUS.sub(lambda found: f"{BEFORE}{found.group(1)}", table.sql)
         for before in dict.fromkeys(PREVIOUS.findall(table.sql)):
             self._add_before(before)
         self._add_plan(cut)
@@ -96,7 +98,7 @@ class Inputs:
         """Add what was known of a table before the cut day, as a build knows it from the release before."""
         table = self.manifest.tables[name]
         day = f"{table.partition_by} < {_date(self.sight.window.last)}" if table.partition_by else "true"
-        self._made.setdefault(f"before__{name}", f"{_released(name, table)} where {day}")
+        self._made.setdefault(f"{BEFORE}{name}", f"{_released(name, table)} where {day}")
 
     def _add_plan(self, cut: Mapping[str, dt.datetime]) -> None:
         """Add the two tables by which a build tells the models what to make."""
@@ -107,20 +109,18 @@ class Inputs:
         self._made.setdefault("watermarks", f"select * from (values {marks}) as marks (source, watermark)")
 
 
-def tables_read(manifest: Manifest, sql: str) -> set[str]:
-    """Name every table that ``sql`` may read, those that its tables are made of included."""
-    found: set[str] = set()
-    waiting = [sql]
-    while waiting:
-        for name in _names(waiting.pop()):
-            if name in manifest.tables and name not in found:
-                found.add(name)
-                waiting.append(manifest.tables[name].sql)
-    return found
+def tables_made_of(manifest: Manifest, sight: Sight, names: Iterable[str]) -> set[str]:
+    """Name tables and all those that they are made of as they stood."""
+    inputs = Inputs.of(manifest, sight, " ".join(names))
+    return {name.removeprefix(BEFORE) for name in inputs} & manifest.tables.keys()
 
 
-def _names(sql: str) -> Iterator[str]:
-    return (found.group() for found in NAMES.finditer(sql))
+def is_made_again(manifest: Manifest, sight: Sight, sql: str) -> bool:
+    """Say whether any table that ``sql`` names stood otherwise than its released rows of some days say."""
+    if sight.cut is None:
+        return False
+    named = [name for name in NAMES.findall(sql) if not name.startswith("dim_") and name in manifest.tables]
+    return sight.is_running or any(manifest.tables[name].partition_by is None for name in named)
 
 
 def _released(name: str, table: Table) -> str:

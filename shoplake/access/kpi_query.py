@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from shoplake.access.catalogue import CUSTOMER
-from shoplake.access.kpi_inputs import NAMES, Inputs
+from shoplake.access.kpi_days import Question
+from shoplake.access.kpi_inputs import NAMES, Inputs, is_made_again
+from shoplake.access.kpi_needs import opened_from
 from shoplake.access.kpi_scope import SEEN, Scope, suppressed
+from shoplake.access.kpi_window import Window
 from shoplake.errors import InputError
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from shoplake.access.kpi_days import DayRows
     from shoplake.access.kpi_definition import Kpi
     from shoplake.access.kpi_window import Sight
     from shoplake.pipeline.manifest import Manifest
 
 PARAMETER = re.compile(r"\$(\w+)")
 DAY = "day"
+NUMBERS = count(1)
 HIDDEN = "hidden_because"
 """Column that a group of too few customers has instead of its figures."""
 MATCHED = "rows_matched"
@@ -58,9 +64,19 @@ class Query:
     """The person whose rights narrow what is read; None where the connection shows no more than may be read."""
     beyond: Callable[[], Query] | None = None
     """Answers for instants before the release, which are made from tables that the person has no files of."""
+    days: DayRows | None = None
+    """Figures by day that are known already."""
+    _made: dict[Hashable, str] = field(default_factory=dict, repr=False, compare=False)
+    """Tables that were made again for an answer, so that its next query finds them."""
 
     def groups(self, sight: Sight, asked: Asked) -> list[Row]:
         """Give a row for each group: dimensions as ``by_<name>``, labels, parts, ``value_<definition>``."""
+        steps = self._steps(asked)
+        if self.days is not None and self.scope is None and asked.by == (DAY,):
+            return self._by_day(self.days, steps, sight, asked)
+        return self._without_small_groups(self._run(steps, sight, asked.where), sight, asked)
+
+    def _steps(self, asked: Asked) -> list[str]:
         kpi, by = self.kpi, _keys(self.kpi, asked.by)
         parts = kpi.parts | self._mart_parts(asked)
         steps = [self._rows(asked)]
@@ -72,8 +88,21 @@ class Query:
         steps.append(f"select {', '.join(aggregates)} from {{before}}{grouped}")
         values = ", ".join(f"({one.value}) as value_{name}" for name, one in kpi.definitions.items())
         order = f" order by {', '.join(f'{key} nulls last' for key in by)}" if by else ""
-        steps.append(f"select *, {values} from {{before}}{order}")
-        return self._without_small_groups(self._run(steps, sight, asked.where), sight, asked)
+        return [*steps, f"select *, {values} from {{before}}{order}"]
+
+    def _by_day(self, known: DayRows, steps: Sequence[str], sight: Sight, asked: Asked) -> list[Row]:
+        """Give the rows by day: those of a day that is made again now, all others as they are known where they are."""
+        last = sight.window.last
+        whole = [day for day in sight.window.dates() if not (sight.is_running and day == last)]
+        question = Question(self.kpi, self.manifest, " ".join(steps), asked.where, self.engagement_days)
+        keys = question.keys(whole, sight)
+        if keys is None:
+            return self._run(steps, sight, asked.where)
+        released = replace(sight, cut=None, is_running=False)
+        rows = known.rows(keys, released, lambda part: self._run(steps, part, asked.where))
+        if sight.is_running:
+            rows += self._run(steps, replace(sight, window=Window(last, last), asked_days=sight.days), asked.where)
+        return rows
 
     def _without_small_groups(self, groups: list[Row], sight: Sight, asked: Asked) -> list[Row]:
         """Empty the groups of too few customers, where the person sees the KPI in figures only."""
@@ -125,9 +154,10 @@ class Query:
             return f"{kind}{text(str(found))}" if found is not None else "null"
 
         values = self._values(sight, asked.where)
-        inner = self.kpi.relation or f"select * from {self._mart(asked)}"
+        first = self._first(asked, is_daily=False)
+        inner = self._base(asked, first)
         named = NAMES.sub(lambda match: f"{self.manifest.tables[match[0]].database}.{match[0]}", inner).strip()
-        tests = " and ".join(self._tests(asked, is_daily=False))
+        tests = " and ".join(self._tests(asked, first))
         return PARAMETER.sub(value, f"select kpi_rows.* from (\n{named}\n) as kpi_rows\nwhere {tests}")
 
     def days_with_data(self, sight: Sight) -> int:
@@ -145,10 +175,12 @@ class Query:
         return condition is None or bool(self._run([f"select ({condition}) as yes"], sight)[0]["yes"])
 
     def is_known(self, dimension: str, values: Sequence[str], sight: Sight) -> bool:
-        """Say whether any row in sight, of whatever day, has one of the values."""
-        base, date = self._base(Asked((), {dimension: tuple(values)})), self.kpi.date
+        """Say whether any row of the days that are opened for the window has one of the values."""
+        base = self._base(Asked((), {dimension: tuple(values)}), "$from")
         condition = self._condition(dimension, len(values))
-        sql = f"select count(*) > 0 as yes from ({base}) as kpi_rows where {condition} and {date} is not null"
+        first = opened_from(sight.window, self.engagement_days)
+        since = f"{self.kpi.date} >= date '{first.isoformat()}'"
+        sql = f"select count(*) > 0 as yes from ({base}) as kpi_rows where {condition} and {since}"
         return bool(self._run([sql], sight, {dimension: tuple(values)})[0]["yes"])
 
     def _rows(self, asked: Asked) -> str:
@@ -162,18 +194,22 @@ class Query:
         is_daily = DAY in asked.by
         last_day = kpi.date if is_daily else "$to"
         columns = ", ".join([*keys, f"{last_day} as last_day", "kpi_rows.*"])
-        tests = " and ".join(self._tests(asked, is_daily=is_daily))
-        return f"select {columns} from ({self._base(asked)}) as kpi_rows where {tests}"
+        first = self._first(asked, is_daily=is_daily)
+        tests = " and ".join(self._tests(asked, first))
+        return f"select {columns} from ({self._base(asked, first)}) as kpi_rows where {tests}"
 
-    def _tests(self, asked: Asked, *, is_daily: bool) -> list[str]:
+    def _first(self, asked: Asked, *, is_daily: bool) -> str:
+        """Give the parameter of the first day that is looked at: how things stand needs the last one alone."""
+        return "$to" if self.kpi.is_as_of and not is_daily and DAY not in asked.where else "$from"
+
+    def _tests(self, asked: Asked, first: str) -> list[str]:
         """Give what a row must fulfil: the window and the filters."""
-        kpi = self.kpi
-        first = "$to" if kpi.is_as_of and not is_daily and DAY not in asked.where else "$from"
-        tests = [f"{kpi.date} between {first} and $to"]
+        tests = [f"{self.kpi.date} between {first} and $to"]
         return tests + [self._condition(name, len(values)) for name, values in asked.where.items()]
 
-    def _base(self, asked: Asked) -> str:
-        return self.kpi.relation or f"select * from {self._mart(asked)}"
+    def _base(self, asked: Asked, first: str) -> str:
+        relation = self.kpi.relation or f"select * from {self._mart(asked)}"
+        return relation.replace("$shown_from", first)
 
     def _mart(self, asked: Asked) -> str:
         """Choose the first mart that has every asked dimension: they stand from coarse to fine."""
@@ -202,12 +238,14 @@ class Query:
 
     def _run(self, steps: Sequence[str], sight: Sight, where: Mapping[str, tuple[str, ...]] | None = None) -> list[Row]:
         """Run SELECTs of which each reads the one ``{before}`` it; give the rows of the last."""
-        if sight.cut is not None and self.beyond is not None:
+        if self.beyond is not None and is_made_again(self.manifest, sight, " ".join(steps)):
             return self.beyond()._run(steps, sight, where)
         *earlier, last = [sql.replace("{before}", f"kpi_step_{n - 1}") for n, sql in enumerate(steps)]
-        tables = Inputs.of(self.manifest, sight, " ".join(steps))
+        tables = self._with_made(Inputs.of(self.manifest, sight, " ".join(steps)), sight)
         if self.scope is not None:
-            tables |= {f"{SEEN}{name}": sql for name, sql in self.scope.seen().items() if name in tables}
+            tables |= {
+                f"{SEEN}{name}": sql for name, sql in self.scope.seen(self.manifest.tables).items() if name in tables
+            }
             *earlier, last = [NAMES.sub(rf"{SEEN}\g<0>", sql) for sql in (*earlier, last)]
         tables |= {f"kpi_step_{n}": sql for n, sql in enumerate(earlier)}
         named = ", ".join(f"{name} as ({sql})" for name, sql in tables.items())
@@ -218,13 +256,32 @@ class Query:
         names = [column[0] for column in cursor.description or []]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
+    def _with_made(self, tables: dict[str, str], sight: Sight) -> dict[str, str]:
+        """Have whole tables that are made again made once for an answer: a KPI that lists rows asks for them twice."""
+        if sight.cut is None or self.kpi.listing is None:
+            return tables
+        found: dict[str, str] = {}
+        for name, sql in tables.items():
+            table = self.manifest.tables.get(name)
+            if table is None or table.partition_by or name.startswith("dim_"):
+                found[name] = sql
+                continue
+            which = (name, sight.window, tuple(sorted(sight.cut.items())))
+            if which not in self._made:
+                self._made[which] = f"made_{next(NUMBERS)}"
+                named = ", ".join(f"{one} as ({text})" for one, text in found.items())
+                select = f"{f'with {named} ' if named else ''}select * from ({sql})"
+                self.con.execute(f"create temp table {self._made[which]} as {select}")
+            found[name] = f"select * from {self._made[which]}"
+        return found
+
     def _values(self, sight: Sight, where: Mapping[str, tuple[str, ...]]) -> dict[str, object]:
         window = sight.window
         wanted = {f"where_{name}_{n}": value for name, values in where.items() for n, value in enumerate(values)}
         return {
             "from": window.first,
             "to": window.last,
-            "days": window.days,
+            "days": sight.days,
             "known_until": sight.known_until,
             "engagement_days": self.engagement_days,
             **wanted,

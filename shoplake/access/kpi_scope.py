@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shoplake.access.catalogue import person_column
-from shoplake.access.kpi_inputs import NAMES
+from shoplake.access.kpi_needs import tables_named
 from shoplake.errors import AccessDenied
 from shoplake.keys.duckdb_session import quoted, text
 
 if TYPE_CHECKING:
     from shoplake.access.kpi_definition import Kpi
     from shoplake.access.rights import Rights
-    from shoplake.pipeline.manifest import Manifest
+    from shoplake.pipeline.manifest import Manifest, Table
 
 SEEN = "seen__"
 """What a KPI reads instead of a table when it is answered on more than the person's own files."""
@@ -29,8 +29,7 @@ class Scope:
 
     def tables(self) -> list[str]:
         """Name the tables that the KPI itself reads, without those that they are made of."""
-        named = " ".join([self.kpi.relation or "", self.kpi.coverage.mart, *(mart.name for mart in self.kpi.marts)])
-        return list(dict.fromkeys(NAMES.findall(named)))
+        return tables_named(self.kpi)
 
     def check(self, dimensions: Iterable[str]) -> None:
         """Pass a KPI that reads only what the person may see.
@@ -69,13 +68,14 @@ class Scope:
         """Say whether the KPI reads a table that the person may see in figures over groups alone."""
         return any(self.rights.table(name).figures_only for name in self.tables())
 
-    def seen(self) -> dict[str, str]:
-        """Give, for each table that the KPI reads, the SELECT of what it may read of it."""
-        return {name: self._seen(name) for name in self.tables()}
+    def seen(self, tables: Mapping[str, Table]) -> dict[str, str]:
+        """Give, for each table that the KPI reads, the SELECT of what it may read of it, where ``tables`` stand."""
+        return {name: self._seen(name, tables[name].columns) for name in self.tables() if name in tables}
 
-    def _seen(self, name: str) -> str:
+    def _seen(self, name: str, there: Collection[str]) -> str:
         entry, decision = self.rights.catalogue[name], self.rights.table(name)
-        columns = [c for c in entry.columns if (d := self.rights.column(name, c)).is_allowed or d.figures_only]
+        decided = {column: self.rights.column(name, column) for column in entry.columns if column in there}
+        columns = [column for column, found in decided.items() if found.is_allowed or found.figures_only]
         if decision.figures_only and (person := person_column(entry)) is not None:
             columns = [*columns, person]  # customers are counted by it; no dimension may show it
         tests = [

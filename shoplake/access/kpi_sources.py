@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from shoplake.access.kpi_inputs import tables_read
+from shoplake.access.kpi_needs import Needs, columns_read
 from shoplake.access.kpi_query import Query
 from shoplake.access.kpi_scope import Scope
-from shoplake.access.kpi_window import ONE_DAY, Window
+from shoplake.access.kpi_window import Window
 from shoplake.errors import AccessDenied
 
 if TYPE_CHECKING:
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
     from shoplake.pipeline.manifest import Manifest
     from shoplake.settings import Settings
 
-LOOKBACK_DAYS = 40
-"""Days before the compared windows that as-of figures may need: demand of five weeks, stock that still holds."""
+Opened = tuple["DuckDBPyConnection", "Manifest"]
+"""A session, and the release with the tables that it shows."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +51,20 @@ class Sources:
             AccessDenied: the person may not see it.
 
         """
-        days = self.settings.engagement_window_days
         if self.rights is None:
-            return Query(self._whole, self.manifest, kpi, days)
+            return self._over(self._whole, kpi)
         scope = Scope(self.rights, kpi)
         scope.check(dimensions)
         if scope.is_in_figures_only:
-            return Query(self._whole, self.manifest, kpi, days, scope)
+            return self._over(self._whole, kpi, scope)
         scope.require_files(self._narrowed)
-        return Query(
-            self._own, self._narrowed, kpi, days, beyond=lambda: Query(self._whole, self.manifest, kpi, days, scope)
-        )
+        beyond = lru_cache(maxsize=1)(lambda: self._over(self._whole, kpi, scope))
+        return replace(self._over(self._own, kpi), beyond=beyond)
+
+    def _over(self, opened: Opened, kpi: Kpi, scope: Scope | None = None) -> Query:
+        con, manifest = opened
+        days = self.warm.days() if self.warm is not None else None
+        return Query(con, manifest, kpi, self.settings.engagement_window_days, scope, days=days)
 
     @contextmanager
     def explained(self, kpi: Kpi) -> Iterator[None]:
@@ -83,41 +85,25 @@ class Sources:
         return self.rights.narrowed(self.manifest)
 
     @cached_property
-    def _own(self) -> DuckDBPyConnection:
+    def _own(self) -> Opened:
         return self._open(self._narrowed)
 
     @cached_property
-    def _whole(self) -> DuckDBPyConnection:
+    def _whole(self) -> Opened:
         return self._open(self.manifest)
 
-    def _open(self, manifest: Manifest) -> DuckDBPyConnection:
+    def _open(self, manifest: Manifest) -> Opened:
         """Open only the partitions that the windows can need: the price of an answer does not grow with history."""
-        import msgspec
-
         from shoplake.access.kpi_survival import register
         from shoplake.access.session import open_release
 
-        names: set[str] = set()
-        days: set[dt.date] = set()
-        lookback = max(LOOKBACK_DAYS, self.settings.engagement_window_days)
-        for kpi, window in self.asked:
-            read = [kpi.relation or "", kpi.coverage.mart, *(mart.name for mart in kpi.marts)]
-            names |= tables_read(manifest, " ".join(read))
-            days |= set(Window(window.before().first - lookback * ONE_DAY, window.last).dates())
-        tables = {
-            name: msgspec.structs.replace(
-                table, partitions=table.holding(days) if table.partition_by else table.partitions
-            )
-            for name, table in manifest.tables.items()
-            if name in names
-        }
-        needed = msgspec.structs.replace(manifest, tables=tables)
+        needed = Needs(self.settings, manifest).of(self.asked)
         if self.warm is not None:
-            return self.opened.enter_context(self.warm.session(needed))
+            return self.opened.enter_context(self.warm.session(needed, manifest, columns_read(self.manifest)))
         con = open_release(self.settings, needed)
         self.opened.callback(con.close)
         register(con)
-        return con
+        return con, needed
 
 
 def rights_of(settings: Settings, identity: Identity | None, console: str) -> Rights | None:

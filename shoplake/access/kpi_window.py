@@ -56,6 +56,13 @@ class Sight:
     """Instant by source (UTC, naive) up to which its data counts; None: all of the release counts."""
     is_running: bool = False
     """The cut falls within the window's last day."""
+    asked_days: int = 0
+    """Length of the window that is asked for, where only some of its days are looked at."""
+
+    @property
+    def days(self) -> int:
+        """Count the days that are asked for."""
+        return self.asked_days or self.window.days
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,26 @@
-"""What a process that answers many keeps ready: open sessions over a release, and the answers that it has given.
+"""What a process that answers many keeps ready: tables of a release in memory, and the answers that it has given.
 
 A release does not change, so that one question within the same rights has one answer. All of it is let go as soon as
-another release is served, or the policy or the keys are others.
+another release is served, or the policy or the keys are others; after a release but for what it holds as well.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from shoplake.access.kpi_days import DayRows
 from shoplake.access.kpi_survival import register
 from shoplake.access.session import open_release
+from shoplake.access.shelf import Shelf
 from shoplake.home import HomePaths
 from shoplake.keys.keyring import note_keys, noting_keys
+from shoplake.pipeline.manifest import Held
+from shoplake.pipeline.releases import current
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +31,7 @@ if TYPE_CHECKING:
     from shoplake.pipeline.manifest import Manifest
     from shoplake.settings import Settings
 
-MOST_SESSIONS, MOST_ANSWERS, MOST_ROWS = 8, 512, 100_000
+MOST_SESSIONS, MOST_ANSWERS, MOST_ROWS = 8, 2_048, 100_000
 LONGEST_ANSWER = 20_000
 """Rows; a longer answer is made again each time."""
 
@@ -45,6 +49,8 @@ class _Kept:
     """What belongs to one state of the home."""
 
     state: tuple[object, ...]
+    shelf: Shelf
+    days: DayRows
     sessions: OrderedDict[Hashable, _Session] = field(default_factory=OrderedDict)
     answers: OrderedDict[Hashable, tuple[KpiAnswer, frozenset[str]]] = field(default_factory=OrderedDict)
     rows: int = 0
@@ -67,7 +73,7 @@ class Warm:
         """Keep nothing yet."""
         self._settings = settings
         self._lock = Lock()
-        self._kept = _Kept(())
+        self._kept = _Kept((), Shelf(settings), DayRows())
 
     def answer(self, question: Hashable, make: Callable[[], KpiAnswer]) -> KpiAnswer:
         """Give the answer to a question, made now or known from before.
@@ -94,14 +100,33 @@ class Warm:
         return made
 
     @contextmanager
-    def session(self, manifest: Manifest) -> Iterator[DuckDBPyConnection]:
-        """Give a session over the tables of a manifest, open already where the same was asked before.
+    def session(
+        self, needed: Manifest, whole: Manifest, columns: Collection[str]
+    ) -> Iterator[tuple[DuckDBPyConnection, Manifest]]:
+        """Give a session over tables, and the release as they stand in it.
+
+        The tables are in memory where they have room there; else a session over their files is opened, unless the same
+        was asked before.
+
+        Args:
+            needed: the tables, with the partitions that a question reads.
+            whole: the same tables with all of their partitions.
+            columns: names of the columns that KPIs read.
 
         Raises:
             KeyAccessError: a key is missing or wrong.
 
         """
-        kept, which = self._current(), _files(manifest)
+        kept, which = self._current(), _files(needed)
+        with kept.shelf.lent(which, needed, whole, columns) as lent:
+            if lent is not None:
+                yield lent
+                return
+        with self._over_files(kept, which, needed) as con:
+            yield con, needed
+
+    @contextmanager
+    def _over_files(self, kept: _Kept, which: Hashable, manifest: Manifest) -> Iterator[DuckDBPyConnection]:
         with self._lock:
             found = kept.sessions.get(which)
             if found is not None:
@@ -122,28 +147,49 @@ class Warm:
             cursor.close()
             self._give_back(found)
 
+    def days(self) -> DayRows:
+        """Give the figures by day that are known."""
+        return self._current().days
+
     def close(self) -> None:
         """Let everything go; sessions in use close when they are given back."""
         with self._lock:
-            old, self._kept = self._kept, _Kept(())
+            old, self._kept = self._kept, _Kept((), Shelf(self._settings), DayRows())
             for session in old.sessions.values():
                 _end(session)
+        old.shelf.close()
 
     def count(self) -> int:
-        """Count the open sessions."""
-        return len(self._kept.sessions)
+        """Count the open sessions, those over tables in memory included."""
+        return len(self._kept.sessions) + self._kept.shelf.count()
+
+    def bytes_used(self) -> int:
+        """Give the memory that tables take."""
+        return self._kept.shelf.bytes_used()
 
     def _current(self) -> _Kept:
         """Give what belongs to the home as it is now, and let go what belonged to an earlier state."""
         state = self._state()
         with self._lock:
-            if self._kept.state != state:
-                old, self._kept = self._kept, _Kept(state)
-                for session in old.sessions.values():
-                    _end(session)
-            return self._kept
+            old = self._kept
+            if old.state == state:
+                return old
+            is_release_only = old.state[2:] == state[2:]
+            shelf, days = (old.shelf, old.days) if is_release_only else (Shelf(self._settings), DayRows())
+            self._kept = now = _Kept(state, shelf, days)
+            for session in old.sessions.values():
+                _end(session)
+        if is_release_only:
+            served = current(self._settings)
+            held = served.held() if served else frozenset[Held]()
+            now.shelf.keep_only(held)
+            now.days.keep_only(held)
+        else:
+            old.shelf.close()
+        return now
 
     def _state(self) -> tuple[object, ...]:
+        """Give what marks the served release (the pointer, its manifest), then the policy and the keys."""
         paths = HomePaths(self._settings.home)
         served = _mark(paths.pointer)
         try:

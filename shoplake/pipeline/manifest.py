@@ -13,6 +13,10 @@ ALL = "all"
 """Label of the only partition of a table that is not kept by day."""
 
 
+Held = tuple[str, str, str, int]
+"""Key, table, content and key version of a partition: all that its rows rest on."""
+
+
 class Partition(msgspec.Struct, frozen=True, omit_defaults=True):
     """The rows of one day, one settled month, or a whole small table."""
 
@@ -136,6 +140,12 @@ class Manifest(msgspec.Struct, frozen=True):
         """Give everything that has files: the tables, then the views."""
         yield from self.tables.values()
         yield from self.views.values()
+
+    def held(self) -> frozenset[Held]:
+        """Name every partition of the release, those of views included."""
+        tables = [(name, table.key_name, table.partitions) for name, table in self.tables.items()]
+        views = [(view.table, view.key_name, view.partitions) for view in self.views.values()]
+        return frozenset((key, name, p.content, p.key_version) for name, key, parts in tables + views for p in parts)
 
     def reaches(self, source: str) -> int:
         """Give the change number of the ledger up to which files of ``source`` count."""

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from shoplake.access.sandbox import Sandbox
 from shoplake.access.warm import Warm
 from shoplake.audit.entry import Actor, acting_as
+from shoplake.portal.ahead import Ahead
 from shoplake.portal.lanes import Lane
 from shoplake.portal.metrics import ServiceMetrics
 from shoplake.portal.open_logins import OpenLogins
@@ -36,6 +37,7 @@ class Service:
         self.more_metrics: Callable[[], bytes] = bytes
         """Gives the page of the collector, where it runs beside."""
         self.warm = Warm(settings)
+        self.ahead = Ahead(settings, self.warm, self.logins, lambda: self.answering.busy)
         self.looking_up = Lane("looking-up", threads=4, most_waiting=256)
         self.signing_in = Lane("signing-in", threads=2, most_waiting=32)
         """Each password takes 64 MiB and some tenths of a second of a processor."""
@@ -50,11 +52,14 @@ class Service:
             opened.callback(self.logins.close)
             opened.callback(self.warm.close)
             self.metrics.watch("sessions", "Open sessions over releases.", self.warm.count)
+            self.metrics.watch("table_bytes", "Memory of the tables that KPIs are answered from.", self.warm.bytes_used)
+            self.metrics.watch("answers_ahead", "Answers of pages that were made ahead.", lambda: self.ahead.made)
             for lane in (self.looking_up, self.signing_in, self.answering, self.asking):
                 opened.callback(lane.close)
                 self.metrics.watch_lane(lane)
             opened.enter_context(self.sandbox)
             self.logins.now()
+            opened.enter_context(self.ahead)
             yield
 
     async def answer(self, identity: Identity, act: Callable[[], T]) -> T:

@@ -79,8 +79,8 @@ def test_another_release_and_other_keys_count_at_once(own_released: Settings, tm
     before = ask(own_released, warm)
     rotate(own_released)
     assert ask(own_released, warm) == before
-    (session,) = warm._kept.sessions.values()
-    assert {key.partition("/")[2] for key in session.keys if key != "keyring/1"} == {"2"}, "the old session is gone"
+    entry = find(own_released, Wanted(action="kpi"))[-1]
+    assert {key.partition("/")[2] for key in entry.keys if key != "keyring/1"} == {"2"}, "the old session is gone"
     land_day(own_released, tmp_path / "files", 2)
     assert ask(own_released, warm).release == before.release
     run(own_released)

@@ -32,7 +32,7 @@ class Serving:
             stderr=self._errors,
             text=True,
             start_new_session=True,
-            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            env={"SHOPLAKE_SERVICE_AHEAD": "0"} | os.environ | {"PYTHONUNBUFFERED": "1"},
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

@@ -54,9 +54,16 @@ def add_team(team: str) -> None:
 
 def _team_page(team: str) -> Callable[..., Any]:
     async def team_page(request: Request, visitor: AVisitor) -> Response:
-        return await visitor.run(lambda: _shown(request, visitor, team))
+        # A page that comes in parts needs no answer, and does not wait behind those that are made.
+        turn = visitor.run if _is_plain(request) else visitor.glance
+        return await turn(lambda: _shown(request, visitor, team))
 
     return team_page
+
+
+def _is_plain(request: Request) -> bool:
+    """Say whether a page comes whole, with every table and without scripts."""
+    return not load_assets().address("htmx.js") or "plain" in request.query_params
 
 
 def _shown(request: Request, visitor: Visitor, team: str) -> Response:
@@ -69,7 +76,7 @@ def _shown(request: Request, visitor: Visitor, team: str) -> Response:
     window = viewer.window(kpis[0], filters)
     found = [one for one in panels(team, {kpi.name for kpi in kpis}) if len(filters.where.get(one.by, ())) != 1]
     by_name = {kpi.name: kpi for kpi in kpis}
-    is_plain = not load_assets().address("htmx.js") or "plain" in request.query_params
+    is_plain = _is_plain(request)
     shown: dict[str, Any] = {
         "title": path_title,
         "path": path,

@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 
 from shoplake.access.identity import Identity
 from shoplake.access.kpi_window import Window
+from shoplake.audit.entry import Actor, acting_as
 from shoplake.errors import AuthenticationFailed, ForeignRequestError
 from shoplake.home import HomePaths
 from shoplake.portal import csrf
@@ -67,6 +68,16 @@ class Visitor:
 
         """
         return await self.service.answer(self.identity, act)
+
+    async def glance(self, act: Callable[[], T]) -> T:
+        """Do something short for the person in a thread, which is not behind the answers that are made.
+
+        Raises:
+            BusyError: too many wait already.
+
+        """
+        with acting_as(Actor(self.identity.name, self.identity.role)):
+            return await self.service.looking_up.run(act)
 
 
 def language_for(request: Request) -> Language:
@@ -163,6 +174,7 @@ def _ask(
 ) -> KpiAnswer:
     from shoplake.access.kpi import answer
 
+    service.ahead.saw(identity)
     return answer(
         service.settings,
         name,

@@ -137,10 +137,20 @@
     place.dataset.drawn = "yes";
   }
 
+  // Charts need a large script: figures come first, though not for ever.
+  function tilesThere() {
+    const end = performance.now() + 2000;
+    return new Promise((resolve) => {
+      const look = () => (performance.now() < end && document.querySelector("[data-kpi][data-state=loading]") ? setTimeout(look, 25) : resolve());
+      look();
+    });
+  }
+
   async function drawAll(within) {
     const places = [...within.querySelectorAll("[data-chart]")];
     if (within.matches?.("[data-chart]")) places.push(within);
     if (!places.length) return;
+    await tilesThere();
     const echarts = await library();
     if (!echarts) {
       for (const place of places) place.parentElement.querySelector(".twin")?.setAttribute("open", "");

@@ -1,0 +1,1 @@
+"""Measures the portal, as people at browsers have it."""
