@@ -16,5 +16,8 @@ class Place:
     """Name of the policy that opens it."""
 
 
-PLACES: tuple[Place, ...] = ()
+PLACES: tuple[Place, ...] = (
+    Place("/live", "Live", "live"),
+    Place("/sql", "SQL", "sql"),
+)
 """Every place, in the order in which the bar shows them."""
