@@ -1,5 +1,6 @@
 // The editor of the SQL console, bundled by `python -m shoplake.portal.build`. It lives in a shadow root: there its style
 // is adopted as constructed sheets, which the page's Content-Security-Policy (style-src 'self') has nothing against.
+import { closeCompletion } from "@codemirror/autocomplete";
 import { HighlightStyle, syntaxHighlighting } from "@codemirror/language";
 import { SQLDialect, PostgreSQL, sql } from "@codemirror/lang-sql";
 import { Compartment, EditorState, Prec } from "@codemirror/state";
@@ -36,6 +37,11 @@ const COLOURS = HighlightStyle.define([
   { tag: tags.typeName, color: "var(--code-function)" },
   { tag: [tags.lineComment, tags.blockComment], color: "var(--soft)", fontStyle: "italic" },
 ]);
+
+// A list that was about to open is not wanted any more where the person has gone on.
+const LEFT = EditorView.domEventHandlers({
+  blur(event, view) { if (!event.relatedTarget?.closest(".cm-tooltip")) closeCompletion(view); },
+});
 
 // A browser that types over selected text itself keeps its look in a style attribute, which the page's policy refuses
 // aloud; so the editor does it.
@@ -112,11 +118,12 @@ window.shoplakeEditor = (host, { text, label, run }) => {
     state: EditorState.create({
       doc: text,
       extensions: [
-        Prec.highest(keymap.of([{ key: "Mod-Enter", preventDefault: true, run: () => { run(); return true; } }])),
+        Prec.highest(keymap.of([{ key: "Mod-Enter", preventDefault: true, run: (view) => { closeCompletion(view); run(); return true; } }])),
         basicSetup,
         Prec.high(syntaxHighlighting(COLOURS)),
         LOOK,
         TYPED_OVER,
+        LEFT,
         EditorView.lineWrapping,
         EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", autocapitalize: "off" }),
         language.of(languageOf(words, tables)),
