@@ -117,7 +117,8 @@
       running = null;
       busy(false, began);
     }
-    if (!kept.past.closest("section").hidden) await kept.listHistory();
+    // The history is written once the answer is out.
+    if (!kept.past.closest("section").hidden) setTimeout(() => openTab("history"), 400);
   }
 
   function clear() {

@@ -17,7 +17,15 @@
       find("save").addEventListener("click", () => this.ask());
       find("saving-not").addEventListener("click", () => this.dialog.close());
       this.dialog.addEventListener("submit", (event) => { event.preventDefault(); this.keep(event.submitter === this.change); });
-      this.forget.addEventListener("click", async () => { await this.call("/v1/query-history", { method: "DELETE" }); this.listHistory(); });
+      this.forget.addEventListener("click", () => this.attempt(async () => {
+        await this.call("/v1/query-history", { method: "DELETE" });
+        await this.listHistory();
+      }));
+    }
+
+    /** Do something; a failure is said. */
+    async attempt(act) {
+      try { await act(); } catch (error) { this.at.say(error.message); }
     }
 
     ask() {
@@ -42,7 +50,7 @@
       }
       this.dialog.close();
       this.at.say(this.words.wSaved);
-      await this.listSaved();
+      await this.attempt(() => this.listSaved());
     }
 
     /** Take a saved query as the one at hand, so that the address and the dialog are about it. */
@@ -70,17 +78,19 @@
     deleting(query) {
       const button = element("button", { type: "button", class: "small danger" }, this.words.wDelete);
       button.setAttribute("aria-label", `${this.words.wDelete}: ${query.name}`);
-      button.addEventListener("click", async () => {
+      button.addEventListener("click", () => {
         if (!button.dataset.sure) {
           button.dataset.sure = "yes";
           button.textContent = this.words.wReally;
           button.setAttribute("aria-label", `${this.words.wReally} ${query.name}`);
           return;
         }
-        await this.call(`/v1/saved-queries/${encodeURIComponent(query.query_id)}`, { method: "DELETE" });
-        if (this.loaded?.query_id === query.query_id) this.load(null);
-        this.at.say(this.words.wDeleted);
-        await this.listSaved();
+        this.attempt(async () => {
+          await this.call(`/v1/saved-queries/${encodeURIComponent(query.query_id)}`, { method: "DELETE" });
+          if (this.loaded?.query_id === query.query_id) this.load(null);
+          this.at.say(this.words.wDeleted);
+          await this.listSaved();
+        });
       });
       return button;
     }
