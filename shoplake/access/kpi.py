@@ -96,7 +96,7 @@ def make_ready(
 
     """
     days = (window.first, window.last)
-    return _answer_one(settings, name, *days, tuple(by), where, definition, None, identity, warm)
+    return _answer_one(settings, name, *days, tuple(by), where, definition, None, identity, warm, None)
 
 
 @rereads

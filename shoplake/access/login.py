@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shoplake.keys.keyring import Keyring
     from shoplake.settings import Settings
     from shoplake.store.engine import Store
+    from shoplake.store.queries import Queries
     from shoplake.store.second_factor import SecondFactor
     from shoplake.store.users import User
 
@@ -48,7 +49,7 @@ class Logins:
         from shoplake.store.sign_ins import SignIns
         from shoplake.store.users import Users
 
-        self._settings, self._keyring = settings, keyring
+        self._settings, self._store, self._keyring = settings, store, keyring
         self.users, self.sign_ins = Users(store), SignIns(store)
 
     def sign_in(self, name: str, password: str, *, code: str = "", address: str = "", replaces: str = "") -> Session:
@@ -132,6 +133,12 @@ class Logins:
         from shoplake.store.second_factor import SecondFactor
 
         return SecondFactor(self.users, self._keyring)
+
+    def queries(self) -> Queries:
+        """Give what keeps the queries that people save and have asked."""
+        from shoplake.store.queries import Queries
+
+        return Queries(self._store, self._keyring)
 
     def _proven(self, name: str, password: str, code: str) -> User | None:
         """Give the user whose password and code these are; take the same time when there is no such user."""

@@ -43,8 +43,12 @@ class OpenCollector:
 
 
 @contextmanager
-def open_collector(settings: Settings) -> Iterator[OpenCollector]:
+def open_collector(settings: Settings, window: LiveWindow | None = None) -> Iterator[OpenCollector]:
     """Open the collector of a home, and have what it takes drained into the lake meanwhile.
+
+    Args:
+        settings: the home.
+        window: the live window of the process, where it has one already.
 
     Raises:
         HomeError: there is no such home.
@@ -71,9 +75,10 @@ def open_collector(settings: Settings) -> Iterator[OpenCollector]:
         keeping = Keeping(settings, spool, metrics)
         keeping.start()
         stack.callback(keeping.stop)
-        window = LiveWindow(settings)
-        window.start()
-        stack.callback(window.stop)
+        if window is None:
+            window = LiveWindow(settings)
+            window.start()
+            stack.callback(window.stop)
         live = LiveEndpoint(window, doorkeeper)
         metrics.watch("live_streams", "Clients that follow the live window.", lambda: live.streams)
         origins = settings.collector_allowed_origins

@@ -3,11 +3,11 @@
 The process writes the counts as one line of JSON about once a second::
 
     {"from", "to", "refreshed_at", "is_complete",
-     "web_events": {"events", "sessions", "are_sessions_estimated",
+     "web_events": {"events", "sessions", "newest_at", "are_sessions_estimated",
                     "pages": [{"page", "events", "sessions"}],
                     "devices": [{"device", "events", "sessions"}],
                     "minutes": [{"minute", "events", "sessions"}]},
-     "interactions": {"interactions", "complaints", "ratings", "mean_rating", "mean_rating_reason",
+     "interactions": {"interactions", "complaints", "newest_at", "ratings", "mean_rating", "mean_rating_reason",
                       "types": [{"type", "interactions"}],
                       "minutes": [{"minute", "interactions", "complaints"}]}}
 """

@@ -31,16 +31,18 @@ LANDED = 0
 OTHER, NONE = "(other)", "(none)"
 OTHER_PAGE = 0
 TABLES = {
-    "views": "part bigint, minute timestamp, page ubigint, device varchar, events bigint",
+    "views": "part bigint, minute timestamp, page ubigint, device varchar, events bigint, newest timestamp",
     "seen": "part bigint, minute timestamp, page ubigint, device varchar, session ubigint, share uinteger",
-    "calls": "part bigint, minute timestamp, kind varchar, events bigint, rated bigint, rating bigint",
+    "calls": (
+        "part bigint, minute timestamp, kind varchar, events bigint, rated bigint, rating bigint, newest timestamp"
+    ),
 }
 """``share`` is 1 where every session was kept, 2 where every second one, and so on."""
 COMPACTED = {
-    "views": "select part, minute, page, device, sum(events)::bigint from views {where} group by all",
+    "views": "select part, minute, page, device, sum(events)::bigint, max(newest) from views {where} group by all",
     "seen": "select part, minute, page, device, session, max(share) from seen {where} group by all",
     "calls": (
-        "select part, minute, kind, sum(events)::bigint, sum(rated)::bigint, sum(rating)::bigint "
+        "select part, minute, kind, sum(events)::bigint, sum(rated)::bigint, sum(rating)::bigint, max(newest) "
         "from calls {where} group by all"
     ),
 }
@@ -96,17 +98,18 @@ class Window:
         if source == INTERACTIONS:
             self._con.execute(
                 f"insert into calls select {part}, {minute}, interaction_type, count(*), count(rating), "
-                f"coalesce(sum(rating), 0) from {rows} where {window} group by all"
+                f'coalesce(sum(rating), 0), max("timestamp") from {rows} where {window} group by all'
             )
             return
         self._con.execute(
             f"create or replace temp table fresh as select {minute} as minute, hash(page) as page, "
             f"left(any_value(page), {LONGEST_NAME}) as name, {self._device} as device, "
-            f"hash(session_id, {self._salt}) as session, count(*) as events from {rows} where {window} "
-            "group by all"
+            f'hash(session_id, {self._salt}) as session, count(*) as events, max("timestamp") as newest '
+            f"from {rows} where {window} group by all"
         )
         self._con.execute(
-            f"insert into views select {part}, minute, page, device, sum(events)::bigint from fresh group by all"
+            f"insert into views select {part}, minute, page, device, sum(events)::bigint, max(newest) from fresh "
+            "group by all"
         )
         self._con.execute(
             f"insert into seen select {part}, minute, page, device, session, {self._share} from fresh "
@@ -191,6 +194,7 @@ class Window:
         return {
             "events": sum(counts["events"] for counts in by_minute.values()),
             "sessions": sessions,
+            "newest_at": self._newest(views),
             "are_sessions_estimated": share > 1,
             "pages": [{"page": page, **counts} for page, counts in [*listed, *([(OTHER, other)] if other else [])]],
             "devices": [{"device": device, **counts} for device, counts in devices],
@@ -222,6 +226,7 @@ class Window:
         return {
             "interactions": total,
             "complaints": dict(types).get("Complaint", 0),
+            "newest_at": self._newest(calls),
             "ratings": rated,
             "mean_rating": rating / rated if rated else None,
             "mean_rating_reason": None if rated else "no_rating" if total else "no_interaction",
@@ -230,6 +235,11 @@ class Window:
                 {"minute": stamp(m), **per_minute.get(m, {"interactions": 0, "complaints": 0})} for m in minutes
             ],
         }
+
+    def _newest(self, rows: str) -> str | None:
+        """Give the time of the newest event."""
+        (newest,) = self._values(f"select max(newest) from {rows}")[0]
+        return stamp(newest) if newest is not None else None
 
     def _values(self, query: str) -> list[tuple[Any, ...]]:
         return self._con.execute(query).fetchall()

@@ -151,6 +151,7 @@ def _store_and_lake(settings: Settings, keyring: Keyring) -> tuple[int, int]:
     from shoplake.privacy.vault import reseal
     from shoplake.store.engine import open_store
     from shoplake.store.ledger import Ledger
+    from shoplake.store.queries import Queries
     from shoplake.store.second_factor import SecondFactor
     from shoplake.store.users import Users
 
@@ -159,6 +160,7 @@ def _store_and_lake(settings: Settings, keyring: Keyring) -> tuple[int, int]:
     try:
         persons, ledger = reseal(store, keyring), Ledger(store)
         SecondFactor(Users(store), keyring).reseal()
+        Queries(store, keyring).reseal()
         old = [o for o in ledger.objects() if o.key_version != keyring.current(lake_key(o.source)).version]
         for lake_object in old:
             _encrypt_object(settings, keyring, con, ledger, lake_object)

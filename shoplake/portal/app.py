@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from shoplake import __version__
-from shoplake.portal.api import documentation, health, kpis, queries, sessions, sign_on, sql
+from shoplake.portal.api import documentation, health, kpis, live, queries, saved_queries, sessions, sign_on, sql
 from shoplake.portal.pages.router import add_pages
 from shoplake.portal.refusals import add_handlers, documented
 from shoplake.portal.service import Service
@@ -27,6 +27,8 @@ ROUTERS = (
     kpis.router,
     sql.router,
     queries.router,
+    saved_queries.router,
+    live.router,
 )
 """Every router of the service; a new module of routes is added here."""
 OPEN = frozenset(
@@ -57,7 +59,7 @@ def make_app(settings: Settings, service: Service | None = None, collector: Host
         async with AsyncExitStack() as opened:
             opened.enter_context(state.running())
             if collector is not None:
-                state.more_metrics = collector.metrics
+                state.more_metrics, state.is_collecting = collector.metrics, lambda: collector.is_open
                 keeping = asyncio.create_task(collector.run())
                 opened.push_async_callback(asyncio.wait_for, keeping, None)
                 opened.callback(collector.stop)

@@ -1,25 +1,32 @@
 """Takes what browsers need out of npm's packages: ``python -m shoplake.portal.build``.
 
 The packages come by ``npm ci``. Nothing of them is in the repository; the files are made into ``static/vendor``, beside
-their licences, and compressed once.
+their licences, and compressed once. The editor of the SQL console is bundled by esbuild.
 """
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from shoplake.portal.pages.assets import VENDOR
 
 ROOT = Path(__file__).parents[2]
+EDITOR = Path(__file__).parent / "editor" / "editor.js"
 FILES = {
     "htmx.js": "htmx.org/dist/htmx.min.js",
     "echarts.js": "echarts/dist/echarts.common.min.js",
     "inter.woff2": "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2",
 }
 LICENCES = ("htmx.org/LICENSE", "echarts/LICENSE", "echarts/NOTICE", "@fontsource-variable/inter/LICENSE")
+BUNDLER = "esbuild/bin/esbuild"
+PACKAGE = re.compile(r"node_modules/((?:@[^/]+/)?[^/]+)/")
 COMPRESS = (
     "const z = require('zlib'), fs = require('fs');"
     "for (const f of process.argv.slice(1)) fs.writeFileSync(f + '.br', z.brotliCompressSync(fs.readFileSync(f)));"
@@ -27,7 +34,7 @@ COMPRESS = (
 
 
 def build(packages: Path = ROOT / "node_modules", target: Path = VENDOR) -> list[str]:
-    """Copy the files; give the names of those that no package holds.
+    """Make the files; give the names of those that no package holds, or that could not be made.
 
     Args:
         packages: folder of npm's packages.
@@ -41,11 +48,35 @@ def build(packages: Path = ROOT / "node_modules", target: Path = VENDOR) -> list
     target.mkdir(parents=True)
     for name, source in FILES.items():
         shutil.copyfile(packages / source, target / name)
-    licences = [f"{name}\n\n{(packages / name).read_text(encoding='utf-8')}" for name in LICENCES]
-    (target / "LICENCES.txt").write_text("\n\n".join(licences), encoding="utf-8")
+    bundled = _bundle(packages, target / "editor.js")
+    licences = [*LICENCES, *(f"{name}/LICENSE" for name in bundled)]
+    texts = [f"{name}\n\n{(packages / name).read_text(encoding='utf-8')}" for name in licences]
+    (target / "LICENCES.txt").write_text("\n\n".join(texts), encoding="utf-8")
     (target / ".ready").touch()
-    _compress([str(target / name) for name in FILES if name.endswith(".js")])
-    return []
+    _compress([str(file) for file in sorted(target.glob("*.js"))])
+    return [] if bundled else ["editor.js"]
+
+
+def _bundle(packages: Path, target: Path) -> list[str]:
+    """Bundle the editor; give the packages that are in it, none where it cannot be made."""
+    node, bundler = shutil.which("node"), packages / BUNDLER
+    if node is None or not bundler.is_file():
+        return []
+    with tempfile.TemporaryDirectory() as folder:
+        listed = Path(folder) / "inputs.json"
+        options = ["--bundle", "--minify", "--format=iife", "--target=es2022", "--legal-comments=none"]
+        done = subprocess.run(  # noqa: S603 - our own files
+            [node, str(bundler), str(EDITOR), *options, f"--outfile={target}", f"--metafile={listed}"],
+            env=os.environ | {"NODE_PATH": str(packages)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            print(done.stderr, file=sys.stderr)
+            return []
+        inputs = json.loads(listed.read_text(encoding="utf-8"))["inputs"]
+    return sorted({match[1] for name in inputs if (match := PACKAGE.search(name))})
 
 
 def _compress(files: list[str]) -> None:
@@ -58,9 +89,11 @@ def _compress(files: list[str]) -> None:
 def main() -> int:
     """Build, or say what is missing and what that means."""
     missing = build()
-    if missing:
+    if missing == ["editor.js"]:
+        print("The SQL console's editor is not built, as Node.js or esbuild is missing: it has a plain field instead.")
+    elif missing:
         print(
-            "The portal's charts, live tiles and font are not built: npm's packages are not installed "
+            "The portal's charts, live tiles, editor and font are not built: npm's packages are not installed "
             f"({', '.join(missing)}).\nPages work all the same, as tables. Install Node.js with npm and "
             "call `make setup`."
         )

@@ -53,12 +53,12 @@ class Front:
             return
         answer = _Answer(send)
         started = time.perf_counter()
-        is_collectors = self._collector is not None and self._collector.takes(scope["path"])
+        is_collectors = self._collector is not None and self._collector.takes(scope)
         try:
             if scope["path"] != HEALTH and _host(scope["headers"]) not in self._hosts:
                 await refusal(421)(scope, receive, answer)
             elif is_collectors:
-                assert self._collector is not None  # noqa: S101 - it takes the path
+                assert self._collector is not None  # noqa: S101 - it takes the request
                 await self._collector(scope, receive, answer)
             else:
                 limit = self._service.settings.service_body_limit_bytes

@@ -13,13 +13,17 @@ from shoplake.collector.opening import OpenCollector, open_collector
 from shoplake.collector.segment_endpoint import KINDS
 from shoplake.errors import ShoplakeError
 from shoplake.portal.refusals import refusal
+from shoplake.store.producers import PREFIX
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+    from shoplake.live.process import LiveWindow
     from shoplake.settings import Settings
 
 log = logging.getLogger("shoplake.portal")
+LIVE_PATH = "/v1/live"
+PRODUCERS_KEY = f"bearer {PREFIX}_".encode()
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 PATIENCE_SECONDS = 10.0
 """How long a request waits for the first opening."""
@@ -28,15 +32,24 @@ PATIENCE_SECONDS = 10.0
 class HostedCollector:
     """Takes the collector's paths; while it cannot be opened they answer 503."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Open nothing yet."""
-        self._settings = settings
-        self._paths = {"/tracker.js", "/v1/live", STREAM_PATH, *(KINDS if settings.collector_segment_source else ())}
+    def __init__(self, settings: Settings, window: LiveWindow | None = None) -> None:
+        """Open nothing yet; ``window`` is the live window that it shows too."""
+        self._settings, self._window = settings, window
+        self._paths = {"/tracker.js", STREAM_PATH, *(KINDS if settings.collector_segment_source else ())}
         self._opened: OpenCollector | None = None
         self._stop, self._tried = asyncio.Event(), asyncio.Event()
 
-    def takes(self, path: str) -> bool:
-        """Say whether a path is the collector's."""
+    @property
+    def is_open(self) -> bool:
+        """Say whether it takes events now."""
+        return self._opened is not None
+
+    def takes(self, scope: Scope) -> bool:
+        """Say whether a request is the collector's: by its path, and at the live window's by a producer's key."""
+        path: str = scope["path"]
+        if path == LIVE_PATH:
+            shown: bytes = dict(scope["headers"]).get(b"authorization", b"")
+            return shown.lower().startswith(PRODUCERS_KEY)
         return path.startswith(EVENTS_PATH) or path in self._paths
 
     async def run(self) -> None:
@@ -79,7 +92,7 @@ class HostedCollector:
     async def _keep_open(self) -> None:
         stack = ExitStack()
         try:
-            found = await asyncio.to_thread(stack.enter_context, open_collector(self._settings))
+            found = await asyncio.to_thread(stack.enter_context, open_collector(self._settings, self._window))
             found.acceptance.start()
             self._opened = found
             self._tried.set()

@@ -59,7 +59,7 @@ def serve(
         stack.callback(listening.close)
         tls = stack.enter_context(ServerTls(settings).renewing())
         service = Service(settings, hosts=() if host in ANY_ADDRESS else (host,))
-        collector = HostedCollector(settings) if with_collector else None
+        collector = HostedCollector(settings, service.window) if with_collector else None
         app = Front(make_app(settings, service, collector), service, collector)
         if with_stream:
             child = StreamProcess(settings)
@@ -68,6 +68,11 @@ def serve(
             stack.callback(child.stop)
         let_the_server_end()
         ready = url_of(listening, is_tls=True)
-        ending = collector.end_streams if collector else (lambda: None)
-        server = Server(server_config(app, tls), lambda: on_ready(ready), ending)
+
+        def end_streams() -> None:
+            service.live.stop()
+            if collector is not None:
+                collector.end_streams()
+
+        server = Server(server_config(app, tls), lambda: on_ready(ready), end_streams)
         server.run(sockets=[listening])

@@ -11,10 +11,13 @@ from fastapi import Depends, Request
 from shoplake.access.sandbox import Sandbox
 from shoplake.access.warm import Warm
 from shoplake.audit.entry import Actor, acting_as
+from shoplake.collector.live import LiveFeed
+from shoplake.live.process import LiveWindow
 from shoplake.portal.ahead import Ahead
 from shoplake.portal.lanes import Lane
 from shoplake.portal.metrics import ServiceMetrics
 from shoplake.portal.open_logins import OpenLogins
+from shoplake.portal.remembering import Remembering
 
 if TYPE_CHECKING:
     from shoplake.access.identity import Identity
@@ -36,6 +39,10 @@ class Service:
         self.metrics = ServiceMetrics()
         self.more_metrics: Callable[[], bytes] = bytes
         """Gives the page of the collector, where it runs beside."""
+        self.is_collecting: Callable[[], bool] | None = None
+        """Says whether the collector beside is open; None where none runs beside."""
+        self.window = LiveWindow(settings)
+        self.live = LiveFeed(self.window)
         self.warm = Warm(settings)
         self.ahead = Ahead(settings, self.warm, self.logins, lambda: self.answering.busy)
         self.looking_up = Lane("looking-up", threads=4, most_waiting=256)
@@ -44,6 +51,7 @@ class Service:
         self.answering = Lane("answering", threads=settings.service_answers, most_waiting=MOST_WAITING)
         self.sandbox = Sandbox(settings)
         self.asking = Lane("asking", threads=settings.sandbox_workers * ASKING_PER_WORKER, most_waiting=MOST_WAITING)
+        self.remembering = Remembering(self.logins)
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -51,10 +59,13 @@ class Service:
         with ExitStack() as opened:
             opened.callback(self.logins.close)
             opened.callback(self.warm.close)
+            self.window.start()
+            opened.callback(self.window.stop)
+            self.metrics.watch("live_readers", "People who follow the live window.", lambda: self.live.streams)
             self.metrics.watch("sessions", "Open sessions over releases.", self.warm.count)
             self.metrics.watch("table_bytes", "Memory of the tables that KPIs are answered from.", self.warm.bytes_used)
             self.metrics.watch("answers_ahead", "Answers of pages that were made ahead.", lambda: self.ahead.made)
-            for lane in (self.looking_up, self.signing_in, self.answering, self.asking):
+            for lane in (self.looking_up, self.signing_in, self.answering, self.asking, self.remembering.lane):
                 opened.callback(lane.close)
                 self.metrics.watch_lane(lane)
             opened.enter_context(self.sandbox)

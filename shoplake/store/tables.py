@@ -248,3 +248,31 @@ login_failure = Table(
     Column("last_at", DateTime, nullable=False),
 )
 """Failed logins in a row by keyed hash of the name, or of the address, that was tried."""
+
+saved_query = Table(
+    "saved_query",
+    metadata,
+    Column("query_id", String(16), primary_key=True),
+    Column("user_name", String(100), ForeignKey("user_account.name"), nullable=False),
+    Column("role", String(64), nullable=False),
+    Column("is_shared", Boolean, nullable=False),
+    Column("sealed_text", LargeBinary, nullable=False),
+    Column("changed_at", DateTime, nullable=False),
+    Index("saved_query_by_user", "user_name"),
+    Index("saved_query_by_role", "role", "is_shared"),
+)
+"""One row a query that somebody keeps; its name and its SQL are sealed. ``role`` is the author's, when it was saved."""
+
+asked_query = Table(
+    "asked_query",
+    metadata,
+    Column("query_id", String(16), primary_key=True),
+    Column("user_name", String(100), ForeignKey("user_account.name"), nullable=False),
+    Column("sealed_text", LargeBinary, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("rows", BigInteger),
+    Column("ms", BigInteger, nullable=False),
+    Column("asked_at", DateTime, nullable=False),
+    Index("asked_query_by_user", "user_name", "asked_at"),
+)
+"""The last queries of each person at a browser; the SQL is sealed."""

@@ -149,7 +149,7 @@ def test_clients_that_take_nothing_are_let_go_and_their_number_is_bounded(
 
     async def ask() -> None:
         # The window is filled before they come, so that none waits longer than another.
-        assert await endpoint._first()
+        assert await endpoint.first()
         await asyncio.gather(*(endpoint(scope, never, stalls) for _ in range(3)))
 
     window.start()

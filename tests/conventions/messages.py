@@ -11,11 +11,14 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
 from shoplake.access.kpi_definition import load_kpis
+from shoplake.access.policy import load_policy
 from shoplake.portal.pages.boards import BOARDS, TITLES
 from shoplake.portal.pages.filters import CHOSEN_DAYS, COMPARED, DIMENSIONS, PRESETS
 from shoplake.portal.pages.language import CATALOGUES, LANGUAGES
+from shoplake.portal.pages.live import COLLECTORS, FIGURES, LISTINGS, NAMES, REASONS
 from shoplake.portal.pages.panels import SINGLE_CASES, STEPS, humanised
 from shoplake.portal.pages.places import PLACES
+from shoplake.settings import Settings
 
 PORTAL = CATALOGUES.parent
 IN_TEMPLATES = re.compile(r"""_\(\s*(?:'([^']*)'|"([^"]*)")""")
@@ -92,9 +95,20 @@ def _of_pages() -> Iterator[str]:
     yield from DIMENSIONS
     yield from STEPS.values()
     yield from LISTED
+    yield from _of_live()
     for panels in BOARDS.values():
         for panel in panels:
             yield panel.title
+
+
+def _of_live() -> Iterator[str]:
+    for figure in FIGURES:
+        yield from (figure.title, figure.beside)
+    for listing in LISTINGS:
+        yield from (listing.title, listing.key_title, *(title for _, title in listing.columns))
+    for known in (NAMES, REASONS, COLLECTORS):
+        yield from known.values()
+    yield from load_policy(Settings()).sensitivities
 
 
 def _of_kpis() -> Iterator[str]:

@@ -99,7 +99,12 @@ def expected(answer: dict[str, Any], views: list[Row], calls: list[Row]) -> dict
         "complaints": sum(row["interaction_type"] == "Complaint" for row in calls),
         "mean_rating": pytest.approx(sum(ratings) / len(ratings)) if ratings else None,
         "types": {t: n for t in ("Complaint", "Feedback", "Loyalty") if (n := _count(calls, t))},
+        "newest": [_newest(views), _newest(calls)],
     }
+
+
+def _newest(rows: list[Row]) -> Any:
+    return pytest.approx(max(row["timestamp"] for row in rows), abs=0.002) if rows else None
 
 
 def _count(calls: list[Row], kind: str) -> int:
@@ -122,6 +127,10 @@ def found(answer: dict[str, Any]) -> dict[str, Any]:
         "complaints": calls["complaints"],
         "mean_rating": calls["mean_rating"],
         "types": {row["type"]: row["interactions"] for row in calls["types"]},
+        "newest": [
+            dt.datetime.fromisoformat(half["newest_at"]).timestamp() if half["newest_at"] else None
+            for half in (web, calls)
+        ],
     }
 
 

@@ -20,9 +20,26 @@ from tests.portal.serving import Serving
 
 SIGNED_IN = {"GET /v1/me", "DELETE /v1/sessions/current", "GET /v1/queries", "DELETE /v1/queries/{query_id}"}
 """Routes for whoever is somebody."""
-RULES = {"GET /v1/kpis": "kpis", "GET /v1/kpis/{name}": "kpi", "POST /v1/sql": "sql", "GET /metrics": "status"}
+RULES = {
+    "GET /v1/kpis": "kpis",
+    "GET /v1/kpis/{name}": "kpi",
+    "POST /v1/sql": "sql",
+    "GET /v1/saved-queries": "sql",
+    "POST /v1/saved-queries": "sql",
+    "PUT /v1/saved-queries/{query_id}": "sql",
+    "DELETE /v1/saved-queries/{query_id}": "sql",
+    "GET /v1/query-history": "sql",
+    "DELETE /v1/query-history": "sql",
+    "GET /v1/live": "live",
+    "GET /metrics": "status",
+}
 """Console of every other route; a new route gets a line here."""
-EXAMPLES = {"GET /v1/kpis/{name}": "/v1/kpis/total_sales", "DELETE /v1/queries/{query_id}": "/v1/queries/none"}
+EXAMPLES = {
+    "GET /v1/kpis/{name}": "/v1/kpis/total_sales",
+    "DELETE /v1/queries/{query_id}": "/v1/queries/none",
+    "PUT /v1/saved-queries/{query_id}": "/v1/saved-queries/none",
+    "DELETE /v1/saved-queries/{query_id}": "/v1/saved-queries/none",
+}
 """Addresses of routes that take a parameter."""
 
 

@@ -92,6 +92,7 @@ def test_every_format_holds_what_the_person_sees(home: Settings, clients: Client
         assert as_text(rows_of(answer)) == as_text(expected.rows), name
         assert answer.headers["shoplake-release"] == expected.release
         assert answer.headers["shoplake-cut"] == "false"
+        assert answer.headers["shoplake-rows"] == str(len(expected.rows))
         assert ("content-disposition" in answer.headers) == (name != "json")
         by_header = clients[user].post("/v1/sql", json={"sql": STORES}, headers={"accept": FORMATS[name].media_type})
         assert as_text(rows_of(by_header)) == as_text(expected.rows)

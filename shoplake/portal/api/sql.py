@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -18,9 +21,12 @@ from shoplake.access.rights import Rights
 from shoplake.access.sandbox import Answer, Question
 from shoplake.audit.entry import Actor, acting_as
 from shoplake.audit.recording import showing
+from shoplake.errors import QueryCancelled
 from shoplake.portal.callers import using
 from shoplake.portal.refusals import documented
 from shoplake.portal.service import Service
+from shoplake.store.queries import AskedQuery
+from shoplake.store.users import now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,9 +128,30 @@ async def ask(
     form = chosen(given.format, request.headers.get("accept", ""))
     question = permitted(service, who, given, form)
     query_id = secrets.token_hex(8)
-    act = partial(_answered, service, who, question, query_id, form)
-    answering = asyncio.ensure_future(service.asking.run(act))
-    return await _unless_gone(answering, request.receive, partial(service.sandbox.cancel, query_id))
+    act = partial(answered, service, who, question, query_id, form)
+    is_looked_at = form.name == "json" and "authorization" not in request.headers
+    keeping = remembering(service, who, given.sql, query_id) if is_looked_at else nullcontext(list[int]())
+    with keeping as asked:
+        answering = asyncio.ensure_future(service.asking.run(act))
+        answer = await _unless_gone(answering, request.receive, partial(service.sandbox.cancel, query_id))
+        asked.append(int(answer.headers["shoplake-rows"]))
+    return answer
+
+
+@contextmanager
+def remembering(service: Service, who: Identity, sql: str, query_id: str) -> Iterator[list[int]]:
+    """Keep a question in its person's history; the block adds the number of rows that it was answered with."""
+    asked_at, started, rows, outcome = now(), time.perf_counter(), list[int](), "failed"
+    try:
+        yield rows
+        outcome = "ok"
+    except QueryCancelled:
+        outcome = "cancelled"
+        raise
+    finally:
+        ms = round((time.perf_counter() - started) * 1000)
+        number = rows[0] if rows else None
+        service.remembering.keep(AskedQuery(query_id, who.name, sql, outcome, number, ms, asked_at))
 
 
 def permitted(service: Service, who: Identity, given: SqlQuestion, form: Format) -> Question:
@@ -154,7 +181,7 @@ def permitted(service: Service, who: Identity, given: SqlQuestion, form: Format)
     )
 
 
-def _answered(service: Service, who: Identity, question: Question, query_id: str, form: Format) -> Response:
+def answered(service: Service, who: Identity, question: Question, query_id: str, form: Format) -> Response:
     """Answer in a thread; what is short is written there too, and sent whole."""
     answer = service.sandbox.answer(who, question, query_id=query_id)
     about = About(answer.release, answer.query_id, answer.is_cut)
@@ -174,6 +201,7 @@ def _headers(answer: Answer, form: Format, about: About) -> dict[str, str]:
         "shoplake-release": answer.release,
         "shoplake-query": answer.query_id,
         "shoplake-cut": "true" if answer.is_cut else "false",
+        "shoplake-rows": str(answer.table.num_rows),
     }
     if form.name != "json":
         headers["content-disposition"] = f'attachment; filename="{form.file_name(about)}"'

@@ -16,5 +16,9 @@ class Place:
     """Name of the policy that opens it."""
 
 
-PLACES: tuple[Place, ...] = (Place("/admin", "Admin", "users"),)
+PLACES: tuple[Place, ...] = (
+    Place("/live", "Live", "live"),
+    Place("/sql", "SQL", "sql"),
+    Place("/admin", "Admin", "users"),
+)
 """Every place, in the order in which the bar shows them."""

@@ -11,6 +11,7 @@ from shoplake.portal.pages import (
     exports,
     figures_explained,
     files,
+    live,
     origins,
     profile,
     signing_in,
@@ -18,6 +19,7 @@ from shoplake.portal.pages import (
 )
 from shoplake.portal.pages.answering import answer_browsers
 from shoplake.portal.pages.assets import ADDRESS
+from shoplake.portal.pages.console import page as console
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -29,6 +31,8 @@ ROUTERS = (
     teams.router,
     figures_explained.router,
     exports.router,
+    live.router,
+    console.router,
     origins.router,
     admin.router,
     admin_rights.router,

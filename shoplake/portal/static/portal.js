@@ -33,7 +33,7 @@
   }
 
   function palette() {
-    const names = ["ink", "soft", "line", "surface", "sunken", "data-1", "data-2", "data-quiet"];
+    const names = ["ink", "soft", "line", "surface", "sunken", "data-1", "data-2", "data-3", "data-quiet"];
     return Object.fromEntries(names.map((name) => [name, colour(name)]));
   }
 
@@ -64,38 +64,48 @@
     };
   }
 
-  function lineOption({ series, rows }, ink, isCurve) {
+  // Of two series the second is what the first is compared with, unless they are said to be equals.
+  function lookOf(n, ink, areEqual) {
+    if (areEqual) return { color: ink[`data-${n + 1}`], lineStyle: { width: 2.25, type: ["solid", [6, 3], [2, 3]][n] }, z: 3 };
+    return { color: n === 0 ? ink["data-1"] : ink["data-quiet"], lineStyle: { width: n === 0 ? 2.25 : 1.5, type: n === 0 ? "solid" : [4, 4] }, z: n === 0 ? 3 : 2 };
+  }
+
+  function legendOf(series, ink) {
+    return series.length > 1 ? { top: 0, left: 0, icon: "roundRect", itemWidth: 14, itemHeight: 4, textStyle: { color: ink.soft, fontSize: 12 } } : undefined;
+  }
+
+  function lineOption({ series, rows }, ink, { isCurve, areEqual }) {
     return {
       grid: { left: 8, right: 16, top: series.length > 1 ? 34 : 14, bottom: 4, containLabel: true },
-      legend: series.length > 1 ? { top: 0, left: 0, icon: "roundRect", itemWidth: 14, itemHeight: 4, textStyle: { color: ink.soft, fontSize: 12 } } : undefined,
+      legend: legendOf(series, ink),
       tooltip: tip(ink, { trigger: "axis", axisPointer: { type: "line", lineStyle: { color: ink.soft, width: 1 } }, formatter: (points) => [rows[points[0].dataIndex].label, ...points.map((p) => `${p.seriesName}: ${rows[p.dataIndex].cells[p.seriesIndex].text}`)].join("\n") }),
       xAxis: { type: "category", data: rows.map((row) => row.label), boundaryGap: false, axisLine: { lineStyle: { color: ink.line } }, axisTick: { show: false }, axisLabel: { color: ink.soft, fontSize: 11, hideOverlap: true } },
       yAxis: { type: "value", scale: !isCurve && series[0].unit !== "money" && series[0].unit !== "count", max: isCurve ? 1 : undefined, axisLabel: { color: ink.soft, fontSize: 11, formatter: axisNumber(series[0].unit) }, splitLine: { lineStyle: { color: ink.line } } },
       series: series.map((one, n) => ({
         name: one.name, type: "line", step: isCurve ? "end" : false, showSymbol: rows.length < 2, symbolSize: 6, connectNulls: false,
         data: rows.map((row) => row.cells[n].value),
-        color: n === 0 ? ink["data-1"] : ink["data-quiet"],
-        lineStyle: { width: n === 0 ? 2.25 : 1.5, type: n === 0 ? "solid" : [4, 4] },
-        z: n === 0 ? 3 : 2,
+        ...lookOf(n, ink, areEqual),
       })),
     };
   }
 
-  function barOption({ series, rows }, ink, width) {
+  function barOption({ series: all, rows }, ink, width, areEqual) {
+    const series = areEqual ? all : all.slice(0, 1);
     const room = Math.max(70, Math.min(170, width * 0.34));
     return {
-      grid: { left: 8, right: 82, top: 4, bottom: 4, containLabel: true },
-      tooltip: tip(ink, { trigger: "axis", axisPointer: { type: "shadow", shadowStyle: { color: ink.sunken, opacity: 0.7 } }, formatter: ([point]) => `${rows[point.dataIndex].label}\n${series[0].name}: ${rows[point.dataIndex].cells[0].text}` }),
+      grid: { left: 8, right: 82, top: series.length > 1 ? 30 : 4, bottom: 4, containLabel: true },
+      legend: legendOf(series, ink),
+      tooltip: tip(ink, { trigger: "axis", axisPointer: { type: "shadow", shadowStyle: { color: ink.sunken, opacity: 0.7 } }, formatter: (points) => [rows[points[0].dataIndex].label, ...points.map((p) => `${p.seriesName}: ${rows[p.dataIndex].cells[p.seriesIndex].text}`)].join("\n") }),
       xAxis: { type: "value", show: false, min: (range) => Math.min(0, range.min) },
       yAxis: { type: "category", inverse: true, data: rows.map((row) => row.label), axisLine: { show: false }, axisTick: { show: false }, axisLabel: { color: ink.ink, fontSize: 12, width: room, overflow: "truncate" } },
-      series: [{
-        type: "bar", name: series[0].name, barMaxWidth: 18, barCategoryGap: "38%",
-        data: rows.map((row) => row.cells[0].value),
-        itemStyle: { color: ink["data-1"], borderRadius: [0, 3, 3, 0] },
-        emphasis: { itemStyle: { color: ink["data-2"] } },
-        label: { show: true, position: "right", color: ink.soft, fontSize: 11.5, formatter: (point) => rows[point.dataIndex].cells[0].text },
+      series: series.map((one, n) => ({
+        type: "bar", name: one.name, barMaxWidth: 18, barCategoryGap: "38%",
+        data: rows.map((row) => row.cells[n].value),
+        itemStyle: { color: ink[`data-${n + 1}`], borderRadius: [0, 3, 3, 0] },
+        emphasis: { itemStyle: { color: series.length > 1 ? ink[`data-${n + 1}`] : ink["data-2"] } },
+        label: { show: true, position: "right", color: ink.soft, fontSize: 11.5, formatter: (point) => rows[point.dataIndex].cells[n].text },
         cursor: rows.some((row) => row.href) ? "pointer" : "default",
-      }],
+      })),
     };
   }
 
@@ -108,11 +118,12 @@
     const table = document.getElementById(place.dataset.table);
     if (!table || !table.tBodies[0].rows.length) return null;
     const data = dataOf(table);
-    const isBars = place.dataset.chart === "bars";
-    if (isBars) data.rows = data.rows.slice(0, 12);
+    const isBars = place.dataset.chart === "bars", areEqual = "equal" in place.dataset;
+    if (isBars) data.rows = data.rows.slice(0, Number(place.dataset.most ?? 12));
     else data.series = data.series.filter((_, n) => n === 0 || data.rows.some((row) => row.cells[n].value !== null));
-    const option = isBars ? barOption(data, ink, width) : lineOption(data, ink, place.dataset.chart === "curve");
-    return { data, option, height: isBars ? data.rows.length * 30 + 16 : 0 };
+    const option = isBars ? barOption(data, ink, width, areEqual) : lineOption(data, ink, { isCurve: place.dataset.chart === "curve", areEqual });
+    const rowHeight = areEqual ? 12 + 18 * data.series.length : 30;
+    return { data, option, height: isBars ? data.rows.length * rowHeight + (areEqual ? 46 : 16) : 0 };
   }
 
   function draw(echarts, place) {
@@ -128,6 +139,7 @@
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const chart = drawn.get(place) ?? echarts.init(place, null, { renderer: "svg" });
     drawn.set(place, chart);
+    if (!isLine) chart.resize({ animation: { duration: 0 } });
     chart.setOption({ animation: !still, animationDuration: 250, textStyle: { fontFamily: getComputedStyle(body).fontFamily }, ...option }, { notMerge: true });
     chart.off("click");
     chart.on("click", ({ dataIndex }) => {
@@ -263,6 +275,6 @@
     setInterval(look, Number(words.every) || 3000);
     document.addEventListener("visibilitychange", look);
   }
-  window.shoplakeCharts = { library, palette, chartOf, signIn };
+  window.shoplake = { drawAll, library, palette, chartOf, signIn };
   drawAll(document);
 })();

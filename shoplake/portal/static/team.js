@@ -2,7 +2,7 @@
 // What pages with figures do besides: charts as pictures, and lists of filters that close again.
 (() => {
   const body = document.body;
-  const charts = window.shoplakeCharts;
+  const charts = window.shoplake;
   const WIDTH = 960;
   const LINE_HEIGHT = 360;
   const PER_LINE = 130; // characters of the second line of a picture's head
