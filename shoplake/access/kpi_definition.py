@@ -120,6 +120,8 @@ class Kpi(_Part):
     definitions: dict[Name, Definition]
     default_definition: Name
     listing: Listing | None = None
+    synonyms: tuple[str, ...] = ()
+    """Other words that people look for it by, in any language."""
 
     @field_validator("parts", "definitions")
     @classmethod

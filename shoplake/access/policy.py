@@ -32,9 +32,24 @@ PIPELINE = (
     "status",
 )
 CONSOLES = frozenset(
-    [*PIPELINE, "serve", "kpi", "kpis", "sql", "queries", "keys", "users", "tokens", "access", "audit", "privacy"]
+    [
+        *PIPELINE,
+        "serve",
+        "kpi",
+        "kpis",
+        "sql",
+        "queries",
+        "catalog",
+        "keys",
+        "users",
+        "tokens",
+        "access",
+        "audit",
+        "privacy",
+    ]
 )
-"""What can be used: commands, and the pages and endpoints of the same name; ``queries`` are those of others."""
+"""What can be used: commands, and the pages and endpoints of the same name; ``queries`` are those of others, and
+``catalog`` is a page alone."""
 EXPORTS = frozenset(["kpi", "sql", "lake", "quarantine", "audit"])
 """What rows can be taken out of."""
 LIMITS = ("optional", "required")

@@ -16,5 +16,5 @@ class Place:
     """Name of the policy that opens it."""
 
 
-PLACES: tuple[Place, ...] = ()
+PLACES: tuple[Place, ...] = (Place("/catalog", "Catalogue", "catalog"),)
 """Every place, in the order in which the bar shows them."""

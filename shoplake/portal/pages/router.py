@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shoplake.portal.pages import exports, figures_explained, files, profile, signing_in, teams
+from shoplake.portal.pages import exports, figures_explained, files, help, profile, signing_in, teams
 from shoplake.portal.pages.answering import answer_browsers
 from shoplake.portal.pages.assets import ADDRESS
+from shoplake.portal.pages.catalog import routes as catalog
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-ROUTERS = (files.router, signing_in.router, profile.router, teams.router, figures_explained.router, exports.router)
+ROUTERS = (
+    files.router,
+    signing_in.router,
+    profile.router,
+    help.router,
+    catalog.router,
+    teams.router,
+    figures_explained.router,
+    exports.router,
+)
 OPEN = frozenset([f"{ADDRESS}{{name}}", "/login"])
 """Pages for everybody; every other one asks who looks."""
 

@@ -39,6 +39,10 @@ PICTURES = (
     Picture("sales", "demo_sales", "/sales"),
     Picture("operations-dark", "demo_operations", "/operations", scheme="dark"),
     Picture("explained", "demo_marketing", "/marketing/bounce_rate?by=device"),
+    Picture("catalogue", "demo_finance", "/catalog"),
+    Picture("lineage", "demo_finance", "/catalog/source/pos?column=revenue#lineage", height=1200),
+    Picture("lineage-dark", "demo_analyst", "/catalog/kpi/total_sales?column=net", scheme="dark"),
+    Picture("help", "demo_sales", "/help"),
     Picture("finance-phone-german", "demo_finance", "/finance", width=360, height=780, locale="de-DE"),
 )
 
