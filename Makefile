@@ -17,6 +17,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	$(BIN)/python -m shoplake.pipeline.project
+	$(BIN)/python -m shoplake.catalogue.opening
 	@touch $@
 
 # PostgreSQL, for the tests of the operational store on it and of publishing; Chromium, for those of the tracker in a browser.

@@ -130,6 +130,8 @@ class Kpi(_Part):
     default_definition: Name
     listing: Listing | None = None
     curve: Curve | None = None
+    synonyms: tuple[str, ...] = ()
+    """Other words that people look for it by, in any language."""
 
     @field_validator("parts", "definitions")
     @classmethod

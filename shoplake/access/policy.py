@@ -40,6 +40,7 @@ CONSOLES = frozenset(
         "sql",
         "queries",
         "live",
+        "catalog",
         "keys",
         "users",
         "tokens",
@@ -50,7 +51,8 @@ CONSOLES = frozenset(
 )
 """What can be used: commands, and the pages and endpoints of the same name.
 
-``queries`` are those of others that run; ``live`` is the last hour of the streams.
+``queries`` are those of others that run; ``live`` is the last hour of the streams,
+``catalog`` a page alone.
 """
 EXPORTS = frozenset(["kpi", "sql", "lake", "quarantine", "audit"])
 """What rows can be taken out of."""

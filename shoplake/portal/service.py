@@ -49,6 +49,8 @@ class Service:
         self.signing_in = Lane("signing-in", threads=2, most_waiting=32)
         """Each password takes 64 MiB and some tenths of a second of a processor."""
         self.answering = Lane("answering", threads=settings.service_answers, most_waiting=MOST_WAITING)
+        self.browsing = Lane("browsing", threads=2, most_waiting=MOST_WAITING)
+        """The catalogue and its search: who types waits for nobody who computes."""
         self.sandbox = Sandbox(settings)
         self.asking = Lane("asking", threads=settings.sandbox_workers * ASKING_PER_WORKER, most_waiting=MOST_WAITING)
         self.remembering = Remembering(self.logins)
@@ -65,7 +67,14 @@ class Service:
             self.metrics.watch("sessions", "Open sessions over releases.", self.warm.count)
             self.metrics.watch("table_bytes", "Memory of the tables that KPIs are answered from.", self.warm.bytes_used)
             self.metrics.watch("answers_ahead", "Answers of pages that were made ahead.", lambda: self.ahead.made)
-            for lane in (self.looking_up, self.signing_in, self.answering, self.asking, self.remembering.lane):
+            for lane in (
+                self.looking_up,
+                self.signing_in,
+                self.answering,
+                self.browsing,
+                self.asking,
+                self.remembering.lane,
+            ):
                 opened.callback(lane.close)
                 self.metrics.watch_lane(lane)
             opened.enter_context(self.sandbox)

@@ -25,8 +25,8 @@ class Description:
 
 @cache
 def load_descriptions() -> dict[str, Description]:
-    """Read the descriptions of every released table, by bare table name."""
-    folders = [PACKAGE / "warehouse" / "core", PACKAGE / "marts"]
+    """Read the descriptions of every table, staging views included, by bare table name."""
+    folders = [PACKAGE / "warehouse" / "staging", PACKAGE / "warehouse" / "core", PACKAGE / "marts"]
     blocks = {
         name: _line(words)
         for folder in folders

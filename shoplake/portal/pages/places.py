@@ -19,6 +19,7 @@ class Place:
 PLACES: tuple[Place, ...] = (
     Place("/live", "Live", "live"),
     Place("/sql", "SQL", "sql"),
+    Place("/catalog", "Catalogue", "catalog"),
     Place("/admin", "Admin", "users"),
 )
 """Every place, in the order in which the bar shows them."""

@@ -11,6 +11,7 @@ from shoplake.portal.pages import (
     exports,
     figures_explained,
     files,
+    help,
     live,
     origins,
     profile,
@@ -19,6 +20,7 @@ from shoplake.portal.pages import (
 )
 from shoplake.portal.pages.answering import answer_browsers
 from shoplake.portal.pages.assets import ADDRESS
+from shoplake.portal.pages.catalog import routes as catalog
 from shoplake.portal.pages.console import page as console
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ ROUTERS = (
     files.router,
     signing_in.router,
     profile.router,
+    help.router,
+    catalog.router,
     teams.router,
     figures_explained.router,
     exports.router,

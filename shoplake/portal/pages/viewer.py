@@ -127,19 +127,18 @@ class Viewer:
         return self.ask(kpi.name, window=window, by=by, where=where, definition=chosen, against=against)
 
     def late_sources(self, kpi: Kpi, now: dt.datetime | None = None) -> list[str]:
-        """Give the sources of a KPI whose data should reach further by now, as their contracts say."""
+        """Give the sources of a KPI whose data should reach further by now."""
+        return [source for source in kpi.sources if self.is_late(source, now)]
+
+    def is_late(self, source: str, now: dt.datetime | None = None) -> bool:
+        """Say whether the released data of a source should reach further by now, as its contract says."""
         from shoplake.contracts import load_contracts
 
-        moment = naive_utc(now or dt.datetime.now(dt.UTC))
-        contracts, marks = load_contracts(self.settings), self.manifest.watermarks
-        return [
-            source
-            for source in kpi.sources
-            if source in marks
-            and contracts[source].event_time is not None
-            and (moment - naive_utc(marks[source])).total_seconds()
-            > contracts[source].cadence_seconds + contracts[source].lateness_seconds
-        ]
+        mark, contract = self.manifest.watermarks.get(source), load_contracts(self.settings).get(source)
+        if mark is None or contract is None or contract.event_time is None:
+            return False
+        age = naive_utc(now or dt.datetime.now(dt.UTC)) - naive_utc(mark)
+        return age.total_seconds() > contract.cadence_seconds + contract.lateness_seconds
 
 
 def release_text(viewer: Viewer) -> str:

@@ -105,6 +105,10 @@ PICTURES = (
     Picture("admin", "demo_admin", "/admin", height=800),
     Picture("admin-roles-dark", "demo_admin", "/admin/roles", scheme="dark"),
     Picture("admin-view", "demo_admin", "/admin/view?role=analyst"),
+    Picture("catalogue", "demo_finance", "/catalog"),
+    Picture("lineage", "demo_finance", "/catalog/source/pos?column=revenue#lineage", height=1200),
+    Picture("lineage-dark", "demo_analyst", "/catalog/kpi/total_sales?column=net", scheme="dark"),
+    Picture("help", "demo_sales", "/help"),
     Picture("finance-phone-german", "demo_finance", "/finance", width=360, height=780, locale="de-DE"),
 )
 

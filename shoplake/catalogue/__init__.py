@@ -1,0 +1,1 @@
+"""What there is: every source, table and KPI, what each is made of, and how to find it."""
