@@ -1,4 +1,4 @@
 """Alembic migrations of the operational store."""
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest revision; a test holds it to the scripts."""
