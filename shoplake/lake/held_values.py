@@ -1,8 +1,8 @@
 """What may be seen of a quarantined line: its fields, with nothing that could be about a person.
 
 The line never landed, so nothing in it is pseudonymous. A field that the contract calls personal is never shown, nor
-is one that it does not know. In a source with personal fields a value that broke a rule may be one that slipped into the
-wrong place; of it, as of any that does not look like its field, only the length and the kind of characters are shown.
+is one that it does not know. In a source with personal fields a value that broke a rule may be one that slipped into
+the wrong place; of it, as of any that does not look like its field, only length and kind of characters are shown.
 """
 
 from __future__ import annotations

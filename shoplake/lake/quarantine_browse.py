@@ -88,9 +88,7 @@ def look_at(settings: Settings, row_id: int) -> BrowsedRow:
 
 
 @rereads
-def _browsed(
-    settings: Settings, wanted: HeldWanted, before: int | None, limit: int, with_lines: bool
-) -> Browsed:
+def _browsed(settings: Settings, wanted: HeldWanted, before: int | None, limit: int, with_lines: bool) -> Browsed:
     with opened_room(settings) as room:
         held = HeldRows(room.ledger.store)
         rows = held.rows(wanted, before=before, limit=limit + 1)
@@ -152,7 +150,5 @@ def _lines(room: Room, rows: Sequence[QuarantinedRow]) -> Mapping[int, HeldLine]
         if contract is None:
             continue
         raw = {line.line: line for line in room.lines(object_name, file_id, [row.line for row in held])}
-        found |= {
-            row.quarantine_id: visible(contract, raw[row.line], row.reasons) for row in held if row.line in raw
-        }
+        found |= {row.quarantine_id: visible(contract, raw[row.line], row.reasons) for row in held if row.line in raw}
     return found

@@ -23,7 +23,7 @@ from shoplake.pipeline import releases
 from shoplake.pipeline.build import AuditFailure, BuildOutcome, Step, build
 from shoplake.pipeline.changes import changes_since
 from shoplake.pipeline.lasting import business_day, days_of_erased, first_days
-from shoplake.pipeline.manifest import AuditCounts, Manifest, Restatement, Table
+from shoplake.pipeline.manifest import Manifest, Restatement, Table
 from shoplake.pipeline.plan import Changes, make_plan
 from shoplake.pipeline.project import Project, load_project
 from shoplake.pipeline.publish import Digests, collect_tables, discard

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Text, and_, cast, func, select, true
 
 from shoplake.store import tables as t
-from shoplake.store.ledger_rows import lake_object_of, quarantined_row
+from shoplake.store.ledger_rows import all_of, lake_object_of, quarantined_row
 
 if TYPE_CHECKING:
     from shoplake.store.engine import Store
@@ -64,7 +64,7 @@ class HeldRows:
             .order_by(day.desc(), q.c.source)
         )
         with self.store.reading() as con:
-            return [(source, dt.date.fromisoformat(str(on)), rows) for source, on, rows in con.execute(query)]
+            return [(source, dt.date.fromisoformat(str(on)), rows) for source, on, rows in all_of(con, query)]
 
     def reasons(self, wanted: HeldWanted) -> Counter[str]:
         """Count open rows by reason; a row with two reasons counts for both."""
@@ -73,7 +73,7 @@ class HeldRows:
         query = select(f.c.reasons).where(waits.exists(), _of_files(wanted)).order_by(f.c.landed_at.desc())
         found = Counter[str]()
         with self.store.reading() as con:
-            for (reasons,) in con.execute(query.limit(MOST_FILES)):
+            for (reasons,) in all_of(con, query.limit(MOST_FILES)):
                 found.update(json.loads(reasons) if isinstance(reasons, str) else reasons)
         return found
 
@@ -81,9 +81,7 @@ class HeldRows:
         """List files with open rows, the newest first."""
         f, q = t.source_file, t.quarantine_row
         query = (
-            select(
-                f.c.file_id, f.c.source, f.c.logical_name, f.c.status, f.c.landed_at, f.c.rows_read, func.count()
-            )
+            select(f.c.file_id, f.c.source, f.c.logical_name, f.c.status, f.c.landed_at, f.c.rows_read, func.count())
             .join(q, q.c.file_id == f.c.file_id)
             .where(_of_rows(wanted))
             .group_by(f.c.file_id)
@@ -91,7 +89,7 @@ class HeldRows:
             .limit(limit)
         )
         with self.store.reading() as con:
-            return [HeldFile(*row) for row in con.execute(query)]
+            return [HeldFile(*row) for row in all_of(con, query)]
 
     def rows(self, wanted: HeldWanted, *, before: int | None, limit: int) -> list[QuarantinedRow]:
         """List open rows, the newest first: those with an id below ``before``."""
@@ -105,7 +103,9 @@ class HeldRows:
     def count(self, wanted: HeldWanted) -> int:
         """Count open rows."""
         with self.store.reading() as con:
-            return int(con.execute(select(func.count()).select_from(t.quarantine_row).where(_of_rows(wanted))).scalar_one())
+            return int(
+                con.execute(select(func.count()).select_from(t.quarantine_row).where(_of_rows(wanted))).scalar_one()
+            )
 
     def object_named(self, name: str) -> LakeObject | None:
         """Give an object of the lake by its name."""

@@ -16,7 +16,7 @@ from sqlalchemy import Text, cast, func, or_, select
 
 from shoplake.store import tables as t
 from shoplake.store.ledger_entries import MERGED, Restated, SourceFile
-from shoplake.store.ledger_rows import source_file_of
+from shoplake.store.ledger_rows import all_of, source_file_of
 
 if TYPE_CHECKING:
     from shoplake.store.engine import Store
@@ -80,7 +80,7 @@ class LandedCounts:
             .group_by(f.c.source)
         )
         with self.store.reading() as con:
-            rows = con.execute(query).all()
+            rows = all_of(con, query)
         return {source: SourceCounts(_counts(sums), up_to, at) for source, *sums, up_to, at in rows}
 
     def open_rows(self) -> dict[str, int]:
@@ -88,10 +88,10 @@ class LandedCounts:
         q = t.quarantine_row
         query = select(q.c.source, func.count()).where(q.c.status == "open").group_by(q.c.source)
         with self.store.reading() as con:
-            return {source: rows for source, rows in con.execute(query)}
+            return {source: rows for source, rows in all_of(con, query)}
 
     def by_day(self, first: dt.date) -> dict[tuple[str, dt.date], Counts]:
-        """Count rows by source and the UTC day on which their files came, from ``first`` on; of each file its version of now."""
+        """Count rows by source and the UTC day on which their files came, from ``first`` on; replaced ones count no more."""
         f = t.source_file
         day = func.date(f.c.landed_at)
         query = (
@@ -100,7 +100,7 @@ class LandedCounts:
             .group_by(f.c.source, day)
         )
         with self.store.reading() as con:
-            rows = con.execute(query).all()
+            rows = all_of(con, query)
         return {(source, dt.date.fromisoformat(str(on))): _counts(sums) for source, on, *sums in rows}
 
     def drift(self, first: dt.date) -> dict[str, Counter[str]]:
@@ -114,7 +114,7 @@ class LandedCounts:
         )
         found: dict[str, Counter[str]] = {}
         with self.store.reading() as con:
-            for source, drift in con.execute(query):
+            for source, drift in all_of(con, query):
                 found.setdefault(source, Counter()).update(_mapping(drift))
         return found
 

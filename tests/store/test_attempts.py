@@ -52,9 +52,7 @@ def test_the_same_failure_again_is_counted_with_the_first(known: Attempts) -> No
     assert [a.times for a in known.newest(10, outcome="failed")] == [1, 1, 3]
 
 
-def test_old_ones_are_forgotten_and_failures_outlast_releases(
-    known: Attempts, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_old_ones_are_forgotten_and_failures_outlast_releases(known: Attempts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempts, "MOST_PUBLISHED", 3)
     known.record(FAILED)
     for number in range(6):

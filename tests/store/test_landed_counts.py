@@ -49,7 +49,10 @@ def test_files_wait_until_a_later_version_takes_their_place(ledger: Ledger) -> N
     again = offer("b.csv", content="again", status="failed", error="still too many")
     for file in (refused, failed, again):
         ledger.record_batch([file])
-    assert {(f.logical_name, f.error) for f in counts.waiting()} == {("a.csv", "no header"), ("b.csv", "still too many")}
+    assert {(f.logical_name, f.error) for f in counts.waiting()} == {
+        ("a.csv", "no header"),
+        ("b.csv", "still too many"),
+    }
     for name in ("a.csv", "b.csv"):
         good = offer(name, content="good")
         ledger.record_batch([good], objects=[object_of(good)])
