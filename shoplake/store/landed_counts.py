@@ -91,7 +91,7 @@ class LandedCounts:
             return {source: rows for source, rows in all_of(con, query)}
 
     def by_day(self, first: dt.date) -> dict[tuple[str, dt.date], Counts]:
-        """Count rows by source and the UTC day on which their files came, from ``first`` on; replaced ones count no more."""
+        """Count rows by source and the UTC day on which their files came, from ``first`` on; not those replaced."""
         f = t.source_file
         day = func.date(f.c.landed_at)
         query = (

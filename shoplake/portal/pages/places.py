@@ -16,5 +16,9 @@ class Place:
     """Name of the policy that opens it."""
 
 
-PLACES: tuple[Place, ...] = ()
+PLACES: tuple[Place, ...] = (
+    Place("/health", "Data health", "status"),
+    Place("/quarantine", "Quarantine", "quarantine"),
+    Place("/audit", "Audit", "audit"),
+)
 """Every place, in the order in which the bar shows them."""

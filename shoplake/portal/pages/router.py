@@ -7,11 +7,24 @@ from typing import TYPE_CHECKING
 from shoplake.portal.pages import exports, figures_explained, files, profile, signing_in, teams
 from shoplake.portal.pages.answering import answer_browsers
 from shoplake.portal.pages.assets import ADDRESS
+from shoplake.portal.pages.audit import routes as audit
+from shoplake.portal.pages.health import routes as health
+from shoplake.portal.pages.quarantine import routes as quarantine
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-ROUTERS = (files.router, signing_in.router, profile.router, teams.router, figures_explained.router, exports.router)
+ROUTERS = (
+    files.router,
+    signing_in.router,
+    profile.router,
+    health.router,
+    quarantine.router,
+    audit.router,
+    teams.router,
+    figures_explained.router,
+    exports.router,
+)
 OPEN = frozenset([f"{ADDRESS}{{name}}", "/login"])
 """Pages for everybody; every other one asks who looks."""
 

@@ -63,6 +63,11 @@
     };
   }
 
+  // A figure between two gaps has no line that shows it: it is a dot.
+  function isAlone(rows, at, n) {
+    return rows[at - 1]?.cells[n].value == null && rows[at + 1]?.cells[n].value == null;
+  }
+
   function lineOption({ series, rows }, ink) {
     return {
       grid: { left: 8, right: 16, top: series.length > 1 ? 34 : 14, bottom: 4, containLabel: true },
@@ -71,8 +76,8 @@
       xAxis: { type: "category", data: rows.map((row) => row.label), boundaryGap: false, axisLine: { lineStyle: { color: ink.line } }, axisTick: { show: false }, axisLabel: { color: ink.soft, fontSize: 11, hideOverlap: true } },
       yAxis: { type: "value", scale: series[0].unit !== "money" && series[0].unit !== "count", axisLabel: { color: ink.soft, fontSize: 11, formatter: axisNumber(series[0].unit) }, splitLine: { lineStyle: { color: ink.line } } },
       series: series.map((one, n) => ({
-        name: one.name, type: "line", showSymbol: rows.length < 2, symbolSize: 6, connectNulls: false,
-        data: rows.map((row) => row.cells[n].value),
+        name: one.name, type: "line", showSymbol: true, symbol: "circle", symbolSize: 6, connectNulls: false,
+        data: rows.map((row, at) => (isAlone(rows, at, n) ? row.cells[n].value : { value: row.cells[n].value, symbol: "none" })),
         color: n === 0 ? ink["data-1"] : ink["data-quiet"],
         lineStyle: { width: n === 0 ? 2.25 : 1.5, type: n === 0 ? "solid" : [4, 4] },
         z: n === 0 ? 3 : 2,
