@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from shoplake.store.ledger import Restated, SourceFile
 
 MOST_MAKINGS, MOST_RESTATEMENTS = 15, 25
-SPOOL = "spool/"
-"""Begins the names of streams that the collector's spool holds; their source is the last part."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +26,8 @@ class StreamHealth:
     """What streams have brought into the lake, and what waits in the collector's spool."""
 
     positions: tuple[StreamPosition, ...]
-    backlog: tuple[tuple[str, int, dt.datetime], ...]
-    """Events that wait, by source, and when the oldest of them came (UTC, naive)."""
+    backlog: tuple[tuple[str, int, dt.datetime], ...] | None
+    """Events that wait, by source, and when the oldest of them came (UTC, naive); None where it cannot be read."""
     has_spool: bool
 
 
@@ -105,13 +103,14 @@ def _health(settings: Settings, days: int, now: dt.datetime) -> Health:
 
 
 def _streams(settings: Settings, keyring: Keyring, counts: LandedCounts) -> StreamHealth:
-    from shoplake.store.spool import open_spool, spool_path
+    from shoplake.store.spool import backlog_of, spool_path
 
     positions = tuple(counts.streams())
     if not spool_path(settings).exists():
         return StreamHealth(positions, (), False)
-    with closing(open_spool(settings, keyring)) as spool:
-        waits = spool.backlog()
+    waits = backlog_of(settings, keyring)
+    if waits is None:
+        return StreamHealth(positions, None, True)
     backlog = [
         (source, events, dt.datetime.fromtimestamp(oldest, dt.UTC).replace(tzinfo=None))
         for source, (events, oldest) in sorted(waits.items())

@@ -20,7 +20,7 @@ from shoplake.pipeline import releases
 from shoplake.pipeline.run import run
 from shoplake.settings import Settings
 from shoplake.store.deposits import Deposit
-from shoplake.store.spool import open_spool
+from shoplake.store.spool import open_spool, spool_path
 
 HEADER = "transaction_id,store_id,product_id,quantity,revenue,discount_applied,timestamp\n"
 DAY = 86_400
@@ -141,4 +141,7 @@ def test_streams_say_how_far_they_have_landed_and_what_waits(settings: Settings)
     spool.close()
     found = health(settings).streams
     assert found.has_spool
+    assert found.backlog is not None
     assert [(name, events) for name, events, _ in found.backlog] == [("web_events", 2)]
+    spool_path(settings).write_bytes(b"no spool" * 1_000)
+    assert health(settings).streams.backlog is None

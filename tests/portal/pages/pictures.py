@@ -38,6 +38,9 @@ class Picture:
 PICTURES = (
     Picture("sales", "demo_sales", "/sales"),
     Picture("operations-dark", "demo_operations", "/operations", scheme="dark"),
+    Picture("health", "demo_data_engineer", "/health", height=1300),
+    Picture("quarantine", "demo_data_engineer", "/quarantine"),
+    Picture("audit-dark", "demo_auditor", "/audit", scheme="dark"),
     Picture("explained", "demo_marketing", "/marketing/bounce_rate?by=device"),
     Picture("finance-phone-german", "demo_finance", "/finance", width=360, height=780, locale="de-DE"),
 )
