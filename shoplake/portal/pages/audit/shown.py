@@ -35,7 +35,21 @@ KIND_TITLES = {
     "pipeline": "landed, built, published",
 }
 OUTCOMES = {"ok": "done", "failed": "failed", "begun": "begun"}
-FIELDS = ("user", "role", "table", "person", "kpi", "release", "kind", "action", "outcome", "text", "from", "to")
+FIELDS = {
+    "user": "User",
+    "role": "Role",
+    "table": "Table",
+    "person": "Person's pseudonym",
+    "kpi": "KPI",
+    "release": "Release",
+    "kind": "Kind",
+    "action": "Action",
+    "outcome": "Outcome",
+    "text": "Text anywhere",
+    "from": "From",
+    "to": "To",
+}
+"""What can be looked for, and what it is called."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +138,7 @@ def shown(viewer: Viewer, asked: Asked, report: Report | None = None) -> dict[st
         "findings": report.findings[:MOST_FINDINGS] if report else [],
         "roles": sorted(viewer.rights.policy.roles),
         "kpi_names": sorted(load_kpis()),
+        "titles": {name: language.text(words) for name, words in FIELDS.items()},
         "kinds": {name: language.text(words) for name, words in KIND_TITLES.items()},
         "may_export": viewer.rights.may_export("audit").is_allowed,
     } | words_of(viewer)
@@ -151,6 +166,6 @@ def about(entry: Entry) -> str:
     """Say in a line what a record is about."""
     detail = entry.detail
     first = entry.error or detail.get("kpi") or detail.get("sql") or detail.get("user") or detail.get("file")
-    told = {k: v for k, v in detail.items() if isinstance(v, str | int | float) and not isinstance(v, bool)}
-    rest = ", ".join(f"{name}: {value}" for name, value in told.items())
+    told = {k: v for k, v in detail.items() if isinstance(v, str | int | float | list) and not isinstance(v, bool)}
+    rest = "; ".join(f"{k}: {', '.join(map(str, v)) if isinstance(v, list) else v}" for k, v in told.items())
     return str(first or entry.source or rest)[:LONGEST_LINE]
