@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from heapq import merge
 from pathlib import Path
@@ -15,6 +15,7 @@ import msgspec
 from shoplake.audit.entry import DECODER, ENCODER, Entry
 from shoplake.audit.frames import RECORD, CutOffError, SegmentHeader, frames
 from shoplake.audit.heads import read_public
+from shoplake.audit.kinds import Kind, kind_of
 from shoplake.audit.segments import chain_folders, numbers, segment_path
 from shoplake.audit.walk import ChainImage
 from shoplake.errors import AuditLogError, InputError
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from shoplake.audit.sealing import Sealing
     from shoplake.audit.verify import LogImage, Report
     from shoplake.settings import Settings
+
+DEFAULT_OUTCOME = "ok"
+"""What a record says by saying nothing."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,10 @@ class Wanted:
     person: str | None = None
     release: str | None = None
     source: str | None = None
+    role: str | None = None
+    kpi: str | None = None
+    kind: Kind | None = None
+    outcome: str | None = None
     text: str | None = None
     first: dt.date | None = None
     last: dt.date | None = None
@@ -51,10 +59,25 @@ class Wanted:
             and (self.person is None or self.person in entry.persons or may_hold)
             and (self.release is None or self.release == entry.release)
             and (self.source is None or self.source == entry.source)
+            and (self.role is None or self.role == entry.role)
+            and (self.kpi is None or self.kpi == entry.detail.get("kpi"))
+            and (self.kind is None or self.kind == kind_of(entry))
+            and (self.outcome is None or self.outcome == entry.outcome)
             and (self.text is None or self.text.lower() in ENCODER.encode(entry).decode().lower())
             and (self.first is None or day >= self.first)
             and (self.last is None or day <= self.last)
         )
+
+    def needles(self) -> list[bytes]:
+        """Give what stands in the bytes of every record that is looked for: the others need not be decoded."""
+        named = {"role": self.role, "release": self.release, "source": self.source, "kpi": self.kpi}
+        found = [b'"%s":%s' % (name.encode(), ENCODER.encode(value)) for name, value in named.items() if value]
+        found += [ENCODER.encode(word)[1:-1] for word in (self.user, self.table) if word]
+        if self.action:
+            found.append(b'"action":' + ENCODER.encode(self.action)[:-1])
+        if self.outcome not in (None, DEFAULT_OUTCOME):
+            found.append(b'"outcome":' + ENCODER.encode(self.outcome))
+        return found
 
 
 def _is_named(wanted: str, table: str) -> bool:
@@ -99,8 +122,18 @@ def as_row(entry: Entry) -> dict[str, Any]:
     return defaults | row | {"at": entry.at, "outcome": entry.outcome}
 
 
-def image(folder: Path, place: str, log_id: str) -> LogImage:
+def _unbounded() -> None:
+    """Take all the time that it takes."""
+
+
+def image(folder: Path, place: str, log_id: str, on_segment: Callable[[], None] = _unbounded) -> LogImage:
     """Read a log as it lies there; a writer may go on meanwhile.
+
+    Args:
+        folder: of the log.
+        place: where heads are kept apart; empty for nowhere.
+        log_id: of the log.
+        on_segment: called before each file of the log is read; what it raises ends the reading.
 
     Raises:
         OSError: the second place cannot be read.
@@ -112,12 +145,15 @@ def image(folder: Path, place: str, log_id: str) -> LogImage:
     apart = heads_apart(place, log_id) if place else None
     head = folder / "head.json"
     last = head.read_bytes() if head.exists() else b""
-    return LogImage({number: _chain(path) for number, path in chain_folders(folder).items()}, last, apart)
+    chains = {number: _chain(path, on_segment) for number, path in chain_folders(folder).items()}
+    return LogImage(chains, last, apart)
 
 
-def _chain(folder: Path) -> ChainImage:
-    before = _marks(folder)
-    segments = [(number, segment_path(folder, number).read_bytes()) for number in numbers(folder)]
+def _chain(folder: Path, on_segment: Callable[[], None]) -> ChainImage:
+    before, segments = _marks(folder), list[tuple[int, bytes]]()
+    for number in numbers(folder):
+        on_segment()
+        segments.append((number, segment_path(folder, number).read_bytes()))
     return ChainImage(segments, (before, _marks(folder)))
 
 
@@ -126,8 +162,16 @@ def _marks(folder: Path) -> bytes:
     return path.read_bytes() if path.exists() else b""
 
 
-def check_home(settings: Settings, public_key: str | None = None) -> Report:
+def check_home(
+    settings: Settings, public_key: str | None = None, *, on_segment: Callable[[], None] = _unbounded
+) -> Report:
     """Check the log of a home, with its keys.
+
+    Args:
+        settings: the home.
+        public_key: what must have signed; by default the home's own keys.
+        on_segment: called before each file of the log is read, and again before it is checked, and every some
+            thousand records within it; what it raises ends the check.
 
     Raises:
         AuditLogError: the second place cannot be read.
@@ -142,10 +186,11 @@ def check_home(settings: Settings, public_key: str | None = None) -> Report:
 
     log, sealing = log_of(settings), Sealing(settings)
     with log.alone_signing():
-        found = _image(log.folder, settings.audit_heads, sealing.log_id)
+        found = _image(log.folder, settings.audit_heads, sealing.log_id, on_segment)
         keys = [public_hex(key) for key in signing_keys(Keyring.open(settings))]
     trusted = [given_key(public_key)] if public_key else keys
-    return verify(found, Trust(trusted, sealing.log_id, sealing.marks_key, sealing.open, sealing.chain_id))
+    trust = Trust(trusted, sealing.log_id, sealing.marks_key, sealing.open, sealing.chain_id)
+    return verify(found, trust, on_step=on_segment)
 
 
 def check_copy(folder: Path, place: str, public_key: str) -> Report:
@@ -170,9 +215,9 @@ def check_copy(folder: Path, place: str, public_key: str) -> Report:
     return verify(_image(folder, place, log_id or "*"), Trust([given_key(public_key)], log_id))
 
 
-def _image(folder: Path, place: str, log_id: str) -> LogImage:
+def _image(folder: Path, place: str, log_id: str, on_segment: Callable[[], None] = _unbounded) -> LogImage:
     try:
-        return image(folder, place, log_id)
+        return image(folder, place, log_id, on_segment)
     except OSError as error:
         raise AuditLogError(
             f"The second place {place} cannot be read: {error.strerror or error}.", hint="Is it there, and yours?"

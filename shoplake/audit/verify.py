@@ -58,8 +58,8 @@ class Report:
         return not self.findings
 
 
-def verify(image: LogImage, trust: Trust) -> Report:
-    """Check a whole log."""
+def verify(image: LogImage, trust: Trust, *, on_step: Callable[[], None] = lambda: None) -> Report:
+    """Check a whole log; ``on_step`` is called every some thousand records, and what it raises ends the check."""
     report = Report(chains=len(image.chains))
     heads = _heads_in(image)
     apart = _heads_apart(image, report)
@@ -69,7 +69,7 @@ def verify(image: LogImage, trust: Trust) -> Report:
     wanted = _wanted([*heads, *apart])
     for number in sorted(image.chains.keys() | wanted.keys()):
         last = {p.chain: p for p in newest.positions}.get(number) if newest else None
-        walk = ChainWalk(number, wanted.get(number, {}), last, trust.marks_key, trust.open, trust.chain_id)
+        walk = ChainWalk(number, wanted.get(number, {}), last, trust.marks_key, trust.open, trust.chain_id, on_step)
         result = walk.walk(image.chains.get(number))
         report.findings += result.findings
         report.notes += result.notes

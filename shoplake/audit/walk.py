@@ -13,6 +13,8 @@ Open = Callable[[bytes, int, bytes], bytes | None]
 """Opens a sealed record, given the version of its key and the chain's id."""
 Place = tuple[int, int]
 """Segment and sequence."""
+STEP = 5_000
+"""Records between two calls of whoever bounds the time."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,10 @@ class ChainWalk:
         marks_key: bytes | None,
         opener: Open | None,
         chain_id: Callable[[int], bytes] | None,
+        on_step: Callable[[], None],
     ) -> None:
         """Walk through chain ``number``, of which heads say ``wanted``, the newest of them ``last``."""
+        self._on_step = on_step
         self._number, self._wanted, self._last = number, dict(wanted), last
         self._marks_key, self._open = marks_key, opener
         self._id = chain_id(number) if chain_id else None
@@ -87,6 +91,7 @@ class ChainWalk:
         self._result.findings.append(Finding(what, self._number, self._segment or None, sequence, offset))
 
     def _walk_segment(self, number: int, data: bytes) -> None:
+        self._on_step()
         before, self._segment = self._segment, number
         try:
             header = SegmentHeader.unpack(data)
@@ -116,6 +121,8 @@ class ChainWalk:
 
     def _walk_frame(self, frame: Frame) -> None:
         expected = self._sequence + 1
+        if frame.sequence % STEP == 0:
+            self._on_step()
         if frame.sequence > expected and frame.is_chained_to(self._chain):
             self._find("a record was changed", expected, frame.offset)
         elif frame.sequence > expected:

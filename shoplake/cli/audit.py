@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from shoplake.audit.kinds import KINDS
 from shoplake.cli.output import format_option, print_json, print_rows
 from shoplake.errors import InputError
 
@@ -46,6 +47,10 @@ def _narrowing(command: F) -> F:
             click.option("--person", help="A person's pseudonym that was asked for or shown."),
             click.option("--release", help="The release that was asked or published."),
             click.option("--source", help="The source that landed or was shown."),
+            click.option("--role", help="The role of whoever acted."),
+            click.option("--kpi", help="The KPI that was asked for or exported."),
+            click.option("--kind", type=click.Choice(KINDS), help="The kind of act."),
+            click.option("--outcome", type=click.Choice(["ok", "failed", "begun"]), help="What came of it."),
             click.option("--action", help="The command, or the step of one."),
             click.option("--text", help="A text anywhere in the record, such as a part of the SQL."),
             click.option("--from", "first", type=DAY, help="First UTC day."),
@@ -127,8 +132,8 @@ def verify(home: Path | None, folder: Path | None, heads: str | None, public_key
       shoplake audit verify
       shoplake audit verify --log copy/audit --heads /srv/heads --public-key public.pem
     """
-    from shoplake.audit.reading import check_copy, check_home, summary
-    from shoplake.audit.recording import showing
+    from shoplake.audit.checking import checked
+    from shoplake.audit.reading import check_copy, summary
     from shoplake.settings import load_settings
 
     if folder is not None:
@@ -139,10 +144,7 @@ def verify(home: Path | None, folder: Path | None, heads: str | None, public_key
         settings = load_settings(home)
         if heads:
             settings = settings.model_copy(update={"audit_heads": heads})
-        with showing(settings, "audit verify") as entry:
-            report = check_home(settings, public_key)
-            entry.rows = report.records
-            entry.detail = {"findings": len(report.findings)}
+        report = checked(settings, public_key)
     found = summary(report)
     if style == "json":
         print_json(found)

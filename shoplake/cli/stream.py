@@ -12,7 +12,7 @@ from shoplake.cli.stopping import stops_on_signals
 
 if TYPE_CHECKING:
     from shoplake.errors import ShoplakeError
-    from shoplake.pipeline.releasing import RunReport
+    from shoplake.pipeline.report import RunReport
     from shoplake.settings import Settings
 
 COLUMNS = ("release", "name", "seconds", "rows")

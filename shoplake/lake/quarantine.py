@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shoplake.audit.recording import changing, showing
 from shoplake.errors import InputError, NotFoundError
-from shoplake.home import HomePaths, home_lock, require_home
-from shoplake.keys.duckdb_session import add_parquet_key, parquet_options, text
+from shoplake.home import home_lock
+from shoplake.keys.duckdb_session import text
 from shoplake.keys.rereading import rereads
 from shoplake.lake.batch import FileOutcome, Lander
-from shoplake.lake.objects import lake_key, lake_object_path
+from shoplake.lake.quarantine_room import Line, Room, cut, opened_room
 from shoplake.lake.relations import Offered
 from shoplake.lake.restating import restated_by
 from shoplake.lake.scan import scan_objects_sql
-from shoplake.sources.lexers import TextRows, cut_csv, cut_json
 from shoplake.sources.shape import Shape
 
 if TYPE_CHECKING:
     from shoplake.settings import Settings
-    from shoplake.store.ledger import Ledger, QuarantinedRow, SourceFile
+    from shoplake.store.ledger import QuarantinedRow, SourceFile
 
 WAIT_SECONDS = 30
 
@@ -59,13 +56,6 @@ class Replayed:
     reasons: dict[str, int]
 
 
-@dataclass(frozen=True)
-class _Line:
-    line: int
-    raw: str
-    layout: dict[str, Any]
-
-
 def list_rows(
     settings: Settings, source: str | None = None, *, status: str | None = "open", limit: int | None = None
 ) -> list[HeldRow]:
@@ -78,7 +68,7 @@ def list_rows(
 
 @rereads
 def _listed(settings: Settings, source: str | None, status: str | None, limit: int | None) -> list[HeldRow]:
-    with _reading(settings) as room:
+    with opened_room(settings) as room:
         names = {file.file_id: file.logical_name for file in room.ledger.files(source)}
         return [_held(row, names) for row in room.ledger.quarantined(source=source, status=status, limit=limit)]
 
@@ -98,7 +88,7 @@ def show_rows(settings: Settings, ids: Collection[int]) -> list[HeldRow]:
 
 @rereads
 def _shown(settings: Settings, ids: Collection[int]) -> list[HeldRow]:
-    with _reading(settings) as room:
+    with opened_room(settings) as room:
         rows = room.ledger.quarantined(ids=ids, status=None)
         missing = set(ids) - {row.quarantine_id for row in rows}
         if missing:
@@ -154,7 +144,7 @@ def replay(
     with (
         changing(settings, "quarantine replay", **asked) as entry,
         home_lock(settings, wait_seconds=WAIT_SECONDS),
-        _reading(settings) as room,
+        opened_room(settings) as room,
     ):
         wanted = room.ledger.quarantined(source=source, ids=ids if ids is not None else (list(edits) or None))
         unknown = edits.keys() - {row.quarantine_id for row in wanted}
@@ -172,53 +162,6 @@ def replay(
         return results
 
 
-@dataclass
-class _Room:
-    """What reading the quarantine needs."""
-
-    settings: Settings
-    ledger: Ledger
-    lander: Any
-
-    def of(self, source: str, now: dt.datetime) -> Lander:
-        from shoplake.contracts import load_contracts
-
-        lander: Lander = replace(self.lander, contract=load_contracts(self.settings)[source], now=now)
-        return lander
-
-    def lines(self, object_name: str, file_id: str, wanted: Sequence[int] | None = None) -> list[_Line]:
-        """Read the raw lines of a file out of a quarantine object."""
-        held = next(o for o in self.ledger.objects() if o.name == object_name)
-        lander: Lander = self.lander
-        key = add_parquet_key(lander.con, lander.keyring.get(lake_key(held.source), held.key_version))
-        place = lake_object_path(HomePaths(self.settings.home), held.source, held.kind, held.name, held.key_version)
-        held_rows = f"read_parquet({text(str(place))}, {parquet_options(key)})"
-        query = f"select _line, raw, layout from {held_rows} where _file_id = ? order by _line"
-        rows = lander.con.execute(query, [file_id]).fetchall()
-        keep = None if wanted is None else set(wanted)
-        return [_Line(line, raw, json.loads(layout)) for line, raw, layout in rows if keep is None or line in keep]
-
-
-@contextmanager
-def _reading(settings: Settings) -> Iterator[_Room]:
-    from shoplake.keys.duckdb_session import connect
-    from shoplake.keys.keyring import Keyring
-    from shoplake.privacy.vault import Vault
-    from shoplake.store.engine import open_store
-    from shoplake.store.ledger import Ledger
-
-    require_home(settings)
-    keyring = Keyring.open(settings)
-    store = open_store(settings, keyring)
-    con = connect(settings)
-    try:
-        lander = Lander(settings, None, keyring, Vault(store, keyring), con, dt.datetime.min)  # type: ignore[arg-type] # `of` gives the contract
-        yield _Room(settings, Ledger(store), lander)
-    finally:
-        con.close()
-        store.close()
-
-
 def _held(row: QuarantinedRow, names: Mapping[str, str]) -> HeldRow:
     return HeldRow(row.quarantine_id, row.source, names.get(row.file_id, ""), row.line, row.reasons, row.status)
 
@@ -227,7 +170,7 @@ def _held(row: QuarantinedRow, names: Mapping[str, str]) -> HeldRow:
 class _Replay:
     """The replay of one file's rows."""
 
-    room: _Room
+    room: Room
     file: SourceFile
     rows: Sequence[QuarantinedRow]
     edits: Mapping[int, str]
@@ -243,7 +186,7 @@ class _Replay:
         before = self.room.ledger.objects_of(self.file.file_id)
         scan = scan_objects_sql(lander.con, lander.keyring, before, lander.contract, settings=lander.settings)
         known = f"select * from ({scan}) where _file_id = {text(self.file.file_id)}" if before else ""
-        outcome = lander.land_lines(offered, _cut(lines, names), known=known, name=_salt(lines))
+        outcome = lander.land_lines(offered, cut(lines, names), known=known, name=_salt(lines))
         found = outcome.files[self.file.file_id]
         if self._is_still_bad(found):
             if outcome.path is not None:
@@ -263,7 +206,7 @@ class _Replay:
         )
         return self._report(found, "landed", landed=found.rows_landed)
 
-    def _lines(self) -> list[_Line]:
+    def _lines(self) -> list[Line]:
         """Give the lines to check: a failed file's all, else those of the chosen rows; edits in place."""
         edited = {row.line: self.edits[row.quarantine_id] for row in self.rows if row.quarantine_id in self.edits}
         wanted = None if self.file.status == "failed" else [row.line for row in self.rows]
@@ -332,21 +275,10 @@ def _sum(one: Mapping[Any, int], other: Mapping[Any, int]) -> dict[Any, int]:
     return {key: one.get(key, 0) + other.get(key, 0) for key in [*one, *(k for k in other if k not in one)]}
 
 
-def _salt(lines: Sequence[_Line]) -> str:
+def _salt(lines: Sequence[Line]) -> str:
     return hashlib.sha256("\n".join(f"{line.line}:{line.raw}" for line in lines).encode()).hexdigest()
 
 
-def _shape_of(lines: Sequence[_Line]) -> Shape:
+def _shape_of(lines: Sequence[Line]) -> Shape:
     layout = lines[0].layout
     return Shape(Path(), layout["format"], "none", "utf-8", "", 0, len(lines))
-
-
-def _cut(lines: Sequence[_Line], names: Sequence[str]) -> Iterator[TextRows]:
-    """Cut each line as its file was cut, and give it its own number again."""
-    for line in lines:
-        if line.layout["format"] == "csv":
-            rows = cut_csv(line.raw, line.layout["delimiter"], line.layout["header"], names)
-        else:
-            rows = cut_json(line.raw, names)
-        rows.lines[:] = [line.line] * len(rows.lines)
-        yield rows

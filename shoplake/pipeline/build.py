@@ -42,6 +42,7 @@ class AuditFailure:
     failures: int
     message: str
     rows: tuple[dict[str, Any], ...]
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -193,10 +194,10 @@ class _Build:
             (count,) = con.execute(f"select count(*) from ({audit.sql}\n)").fetchone() or (0,)
             rows = _first_rows(con, audit.sql) if count else []
         except duckdb.Error as error:
-            self._failures.append(AuditFailure(audit.name, audit.table, 0, str(error), ()))
+            self._failures.append(AuditFailure(audit.name, audit.table, 0, str(error), (), audit.kind))
             return
         if count and not audit.is_warning:
-            self._failures.append(AuditFailure(audit.name, audit.table, count, "", tuple(rows)))
+            self._failures.append(AuditFailure(audit.name, audit.table, count, "", tuple(rows), audit.kind))
             return
         self._passed.append(audit.name)
         if count:

@@ -44,6 +44,8 @@ class Audit(msgspec.Struct, frozen=True):
     """The models that its SQL reads."""
     is_warning: bool
     """It is told when it breaks, and stops nothing."""
+    kind: str = ""
+    """The generic test that it is one of, such as ``unique_combination``."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,7 @@ def _audit(node: Any) -> Audit:  # noqa: ANN401 - dbt's node classes are not typ
         table=(node.attached_node or "").split(".")[-1],
         reads=tuple(parts[-1] for parts in reads if parts[0] == "model"),
         is_warning=node.config.severity.lower() == "warn",
+        kind=node.test_metadata.name if getattr(node, "test_metadata", None) else "",
     )
 
 

@@ -10,8 +10,8 @@ import datetime as dt
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -23,42 +23,19 @@ from shoplake.pipeline import releases
 from shoplake.pipeline.build import AuditFailure, BuildOutcome, Step, build
 from shoplake.pipeline.changes import changes_since
 from shoplake.pipeline.lasting import business_day, days_of_erased, first_days
-from shoplake.pipeline.manifest import AuditCounts, Manifest, Restatement, Table
+from shoplake.pipeline.manifest import Manifest, Restatement, Table
 from shoplake.pipeline.plan import Changes, make_plan
 from shoplake.pipeline.project import Project, load_project
 from shoplake.pipeline.publish import Digests, collect_tables, discard
+from shoplake.pipeline.report import RunReport, remembered
 from shoplake.pipeline.views import refreshed
 from shoplake.pipeline.workspace import Workspace
 from shoplake.privacy.vault import Vault
 
 if TYPE_CHECKING:
     from shoplake.keys.keyring import Keyring
-    from shoplake.lake.landing import LandedFile
     from shoplake.settings import Settings
     from shoplake.store.ledger import Ledger
-
-
-@dataclass
-class RunReport:
-    """What a run or a round did; ``as_dict`` is the stable JSON shape of `shoplake run` and `shoplake stream`."""
-
-    release: str | None = None
-    published: bool = False
-    steps: list[Step] = field(default_factory=list)
-    watermarks: dict[str, dt.datetime] = field(default_factory=dict)
-    tests: AuditCounts = field(default_factory=lambda: AuditCounts(0, 0))
-    failures: tuple[AuditFailure, ...] = ()
-    files: list[LandedFile] = field(default_factory=list)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give the JSON shape: release, published, steps, watermarks, tests."""
-        return {
-            "release": self.release,
-            "published": self.published,
-            "steps": [{"name": s.name, "seconds": round(s.seconds, 3), "rows": s.rows} for s in self.steps],
-            "watermarks": {source: mark.isoformat() + "Z" for source, mark in sorted(self.watermarks.items())},
-            "tests": {"passed": self.tests.passed, "failed": self.tests.failed},
-        }
 
 
 @dataclass(frozen=True)
@@ -102,13 +79,14 @@ class Maker:
             HomeError: the disk is full, or fails; the last release stays.
 
         """
-        try:
-            with disk_failures_said("The release"):
-                self._make(scope)
-        except (AuditFailed, BuildError) as error:
-            if why := disk_failure_in(error.message):
-                raise failed("The release", why) from error
-            raise
+        with remembered(self.ledger, self.report, scope.made_by):
+            try:
+                with disk_failures_said("The release"):
+                    self._make(scope)
+            except (AuditFailed, BuildError) as error:
+                if why := disk_failure_in(error.message):
+                    raise failed("The release", why) from error
+                raise
 
     def _make(self, scope: Scope) -> None:
         settings, report = self.settings, self.report

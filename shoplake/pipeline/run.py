@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from shoplake.audit.recording import changing
 from shoplake.home import home_lock
 from shoplake.pipeline import releases
-from shoplake.pipeline.releasing import Maker, RunReport, Scope, opened
+from shoplake.pipeline.releasing import Maker, Scope, opened
+from shoplake.pipeline.report import RunReport
 
 if TYPE_CHECKING:
     from shoplake.settings import Settings

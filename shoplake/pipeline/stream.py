@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from shoplake.errors import LockedError, PositionMoved, ShoplakeError
 from shoplake.home import home_lock, require_home
 from shoplake.pipeline import releases
-from shoplake.pipeline.releasing import Maker, RunReport, Scope, opened
+from shoplake.pipeline.releasing import Maker, Scope, opened
+from shoplake.pipeline.report import RunReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

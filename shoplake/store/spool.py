@@ -35,6 +35,7 @@ PACK_FROM_BYTES = 2_000
 FORGET_ROWS = 5_000
 DELETE_BODIES = 500
 LARGEST_ID = (1 << 63) - 1
+BACKLOG = "select source, sum(events), min(received_at) from body group by source"
 SCHEMA = """
 create table if not exists spool (spool_id text not null);
 create table if not exists body (
@@ -177,9 +178,8 @@ class Spool:
 
     def backlog(self) -> dict[str, tuple[int, float]]:
         """Give (events that wait, when the oldest arrived) by source."""
-        query = "select source, sum(events), min(received_at) from body group by source"
         with self._reading:
-            return {source: (events, oldest) for source, events, oldest in self._reader.execute(query).fetchall()}
+            return {source: (events, oldest) for source, events, oldest in self._reader.execute(BACKLOG).fetchall()}
 
     def close(self) -> None:
         """Close the file."""
@@ -276,6 +276,20 @@ def open_spool(settings: Settings, keyring: Keyring) -> Spool:
         raise KeyAccessError(
             f"The spool {path} does not open under its key.", hint="Restore the keys folder from its backup."
         ) from error
+
+
+def backlog_of(settings: Settings, keyring: Keyring) -> dict[str, tuple[int, float]] | None:
+    """Give what `Spool.backlog` does, by reading alone, beside whoever has the spool open; None where it cannot be."""
+    import sqlcipher3
+
+    try:
+        reader = connect_encrypted(spool_path(settings), versions_of(keyring, KEY_NAME), PRAGMAS)
+        try:
+            return {source: (events, oldest) for source, events, oldest in reader.execute(BACKLOG).fetchall()}
+        finally:
+            reader.close()
+    except (sqlcipher3.DatabaseError, OSError, KeyAccessError):
+        return None
 
 
 def spool_path(settings: Settings) -> Path:

@@ -156,6 +156,30 @@ pipeline_run = Table(
 )
 """One row a run of the pipeline."""
 
+release_attempt = Table(
+    "release_attempt",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("made_by", String(16), nullable=False),
+    Column("started_at", DateTime, nullable=False),
+    Column("finished_at", DateTime, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("release_id", String(40)),
+    Column("times", Integer, nullable=False),
+    Column("first_at", DateTime, nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("tests_passed", Integer, nullable=False),
+    Column("tests_warned", Integer, nullable=False),
+    Column("failed_tests", JSON, nullable=False),
+    Column("steps", JSON, nullable=False),
+    Index("release_attempt_by_outcome", "outcome", "id"),
+)
+"""One row a making of a release that published or failed; the same failure again and again is one (``times``).
+
+``failed_tests`` holds where rows came from (file and line), and no value of any row.
+"""
+
 change = Table(
     "change",
     metadata,

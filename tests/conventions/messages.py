@@ -34,6 +34,7 @@ PEOPLE = (
 )
 """What refuses a change of users or keys."""
 SPOKEN = {"secret_words", "words", "TOO_LONG", "reason"}
+SPOKEN |= {"STATES", "MEANINGS", "CODES", "MEASURES", "UNRUNNABLE", "KIND_TITLES", "OUTCOMES", "CHARACTERS"}
 """Names of what holds messages."""
 
 
@@ -55,12 +56,7 @@ def _of_code() -> Iterator[str]:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and _name(node.func) in {"text", "words", "_changed"}:
                 yield from (a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str))
-            if isinstance(node, ast.Assign) and _name(node.targets[0]) in {
-                "secret_words",
-                "words",
-                "TOO_LONG",
-                "reason",
-            }:
+            if isinstance(node, ast.Assign) and _name(node.targets[0]) in SPOKEN:
                 yield from _strings(node.value)
             if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
                 yield from (s for a in [*node.exc.args, *(k.value for k in node.exc.keywords)] for s in _strings(a))

@@ -20,6 +20,9 @@ PLACES: tuple[Place, ...] = (
     Place("/live", "Live", "live"),
     Place("/sql", "SQL", "sql"),
     Place("/catalog", "Catalogue", "catalog"),
+    Place("/health", "Data health", "status"),
+    Place("/quarantine", "Quarantine", "quarantine"),
+    Place("/audit", "Audit", "audit"),
     Place("/admin", "Admin", "users"),
 )
 """Every place, in the order in which the bar shows them."""

@@ -20,8 +20,11 @@ from shoplake.portal.pages import (
 )
 from shoplake.portal.pages.answering import answer_browsers
 from shoplake.portal.pages.assets import ADDRESS
+from shoplake.portal.pages.audit import routes as audit
 from shoplake.portal.pages.catalog import routes as catalog
 from shoplake.portal.pages.console import page as console
+from shoplake.portal.pages.health import routes as health
+from shoplake.portal.pages.quarantine import routes as quarantine
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -30,6 +33,9 @@ ROUTERS = (
     files.router,
     signing_in.router,
     profile.router,
+    health.router,
+    quarantine.router,
+    audit.router,
     help.router,
     catalog.router,
     teams.router,

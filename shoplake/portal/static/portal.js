@@ -74,6 +74,11 @@
     return series.length > 1 ? { top: 0, left: 0, icon: "roundRect", itemWidth: 14, itemHeight: 4, textStyle: { color: ink.soft, fontSize: 12 } } : undefined;
   }
 
+  // A figure between two gaps has no line that shows it: it is a dot.
+  function isAlone(rows, at, n) {
+    return rows[at - 1]?.cells[n].value == null && rows[at + 1]?.cells[n].value == null;
+  }
+
   function lineOption({ series, rows }, ink, { isCurve, areEqual }) {
     return {
       grid: { left: 8, right: 16, top: series.length > 1 ? 34 : 14, bottom: 4, containLabel: true },
@@ -82,8 +87,8 @@
       xAxis: { type: "category", data: rows.map((row) => row.label), boundaryGap: false, axisLine: { lineStyle: { color: ink.line } }, axisTick: { show: false }, axisLabel: { color: ink.soft, fontSize: 11, hideOverlap: true } },
       yAxis: { type: "value", scale: !isCurve && series[0].unit !== "money" && series[0].unit !== "count", max: isCurve ? 1 : undefined, axisLabel: { color: ink.soft, fontSize: 11, formatter: axisNumber(series[0].unit) }, splitLine: { lineStyle: { color: ink.line } } },
       series: series.map((one, n) => ({
-        name: one.name, type: "line", step: isCurve ? "end" : false, showSymbol: rows.length < 2, symbolSize: 6, connectNulls: false,
-        data: rows.map((row) => row.cells[n].value),
+        name: one.name, type: "line", step: isCurve ? "end" : false, showSymbol: true, symbol: "circle", symbolSize: 6, connectNulls: false,
+        data: rows.map((row, at) => (isAlone(rows, at, n) ? row.cells[n].value : { value: row.cells[n].value, symbol: "none" })),
         ...lookOf(n, ink, areEqual),
       })),
     };

@@ -97,6 +97,9 @@ ORDER BY net DESC"""
 PICTURES = (
     Picture("sales", "demo_sales", "/sales"),
     Picture("operations-dark", "demo_operations", "/operations", scheme="dark"),
+    Picture("health", "demo_data_engineer", "/health", height=1300),
+    Picture("quarantine", "demo_data_engineer", "/quarantine"),
+    Picture("audit-dark", "demo_auditor", "/audit", scheme="dark"),
     Picture("explained", "demo_marketing", "/marketing/bounce_rate?by=device"),
     Picture("sql", "demo_finance", "/sql", prepare=run_a_query),
     Picture("live", "demo_data_engineer", "/live", prepare=send_an_hour),

@@ -162,6 +162,16 @@ def test_before_the_first_release_a_page_says_that_there_is_none(settings: Setti
     assert profile.status_code == 200
 
 
+def test_before_anything_has_landed_data_health_shows_no_zero(settings: Settings) -> None:
+    with open_logins(settings) as logins:
+        logins.users.add("dana", "data_engineer", {}, "unset")
+    health, quarantine = ask(settings, "dana", "/health", "/quarantine")
+    assert 'data-fact="late" data-value="" data-state="no-data"' in health.text
+    assert 'data-fact="quarantine" data-value=""' in health.text
+    assert "Nothing has been released yet." in health.text
+    assert "Nothing is in quarantine" in quarantine.text
+
+
 def test_what_takes_too_long_is_said_so(portal_home: Settings) -> None:
     hasty = portal_home.model_copy(update={"portal_answer_seconds": 1e-6})
     tile, panel = ask(hasty, "sales", "/sales/total_sales/tile", "/sales/total_sales/panel/total_sales-day")

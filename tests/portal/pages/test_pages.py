@@ -23,7 +23,8 @@ from shoplake.portal.pages.boards import TEAMS
 from shoplake.portal.pages.places import PLACES
 from shoplake.settings import Settings
 from tests.access.released import SOUTH
-from tests.portal.pages.conftest import Person, axe, built, signed_in, with_session
+from tests.portal.pages.conftest import Person, built, signed_in, with_session
+from tests.portal.pages.looking import faults
 from tests.portal.serving import Serving
 
 pytestmark = pytest.mark.skipif(not built(), reason="npm's packages are not installed: call make setup")
@@ -54,17 +55,6 @@ def tiles(page: Page) -> dict[str, str]:
         "[data-kpi]", "tiles => tiles.map(t => [t.dataset.kpi, t.dataset.value])"
     )
     return dict(found)
-
-
-def faults(page: Page) -> list[str]:
-    """Give axe-core's serious and critical faults."""
-    page.evaluate(axe())
-    found = page.evaluate("axe.run({resultTypes: ['violations']})")
-    return [
-        f"{fault['id']}: {fault['nodes'][0]['html'][:200]}"
-        for fault in found["violations"]
-        if fault["impact"] in {"serious", "critical"}
-    ]
 
 
 @pytest.mark.parametrize("team", TEAMS)

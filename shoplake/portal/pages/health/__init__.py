@@ -1,0 +1,1 @@
+"""Data health: sources, files that wait, releases, restatements, streams."""

@@ -1,0 +1,1 @@
+"""The quarantine: rows that broke a rule, why, and landing them after all."""
