@@ -22,6 +22,7 @@ from shoplake.access.sandbox.frames import (
     taken_handles,
 )
 from shoplake.access.sandbox.inside import walls
+from shoplake.access.sandbox.inside.memory import fill_gaps
 from shoplake.access.sandbox.inside.system import fork
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def run(con: DuckDBPyConnection, control: socket.socket, folder: int, stand: lis
         walls.die_with_parent(server)
     gc.collect()
     gc.freeze()
+    fill_gaps()
     send_words(control, READY, Ready((*stand, *built)))
     control.settimeout(None)
     while handles := taken_handles(control, 1):

@@ -14,9 +14,10 @@ for _name, _takes in (
     ("mprotect", (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)),
     ("madvise", (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)),
     ("munmap", (ctypes.c_void_p, ctypes.c_size_t)),
+    ("malloc", (ctypes.c_size_t,)),
 ):
     getattr(_LIBC, _name).argtypes = _takes
-_LIBC.mmap.restype = _LIBC.mremap.restype = ctypes.c_void_p
+_LIBC.mmap.restype = _LIBC.mremap.restype = _LIBC.malloc.restype = ctypes.c_void_p
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_SECCOMP, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 4, 22, 24, 38
 CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWNET = 0x08000000, 0x10000000, 0x40000000
@@ -88,11 +89,21 @@ def large_pages(size: int, unit: int) -> int:
     try:
         _checked(_LIBC.madvise(start, size, MADV_HUGEPAGE))
         _checked(_LIBC.madvise(start, size, MADV_POPULATE_WRITE))
-        _checked(_LIBC.madvise(start, size, MADV_COLLAPSE))
+        gather(start, size)
     except OSError:
         release(start, size)
         raise
     return start
+
+
+def gather(start: int, size: int) -> None:
+    """Have memory lie in large pages, each part of it that would fill one.
+
+    Raises:
+        OSError: the kernel has no such pages, or none free.
+
+    """
+    _checked(_LIBC.madvise(start, size, MADV_COLLAPSE))
 
 
 def protect(start: int, size: int, *, is_code: bool) -> None:
@@ -114,6 +125,11 @@ def move_pages(start: int, size: int, to: int) -> None:
     """
     if _LIBC.mremap(start, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to) == MAP_FAILED:
         raise OSError(ctypes.get_errno(), "memory cannot be moved")
+
+
+def allocate(size: int) -> int:
+    """Give the address of memory as the C library hands it out; nobody gives it back."""
+    return _LIBC.malloc(size) or 0
 
 
 def release(start: int, size: int) -> None:
