@@ -6,7 +6,21 @@
 one query and ends.
 """
 
-from shoplake.access.sandbox.question import Answer, Question, RunningQuery
-from shoplake.access.sandbox.sandbox import Sandbox
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shoplake.access.sandbox.question import Answer, Question, RunningQuery
+    from shoplake.access.sandbox.sandbox import Sandbox
 
 __all__ = ["Answer", "Question", "RunningQuery", "Sandbox"]
+
+
+def __getattr__(name: str) -> object:
+    """Give what the service uses, loaded by the first who asks: what runs inside must not have it in its memory."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from shoplake.access.sandbox import question, sandbox
+
+    return getattr(sandbox if name == "Sandbox" else question, name)

@@ -12,6 +12,8 @@ import msgspec
 HEAD = struct.Struct("<cI")
 READY, FAILED, ROWS, DONE, ASKED, PLAN = b"R", b"F", b"B", b"D", b"Q", b"P"
 RECEIVE_BYTES = 1 << 20
+JOINED_BYTES = 1 << 16
+"""A frame that is no longer goes out in one call, so that its receiver wakes up once."""
 MOST_WORDS_BYTES = 1 << 16
 """Longest frame that holds no rows, as a worker may send it."""
 
@@ -67,7 +69,11 @@ class Ended(Exception):  # noqa: N818 - what the other side did
 
 def send(sock: socket.socket, kind: bytes, *chunks: bytes | memoryview) -> None:
     """Send one frame."""
-    sock.sendall(HEAD.pack(kind, sum(len(chunk) for chunk in chunks)))
+    length = sum(len(chunk) for chunk in chunks)
+    if length <= JOINED_BYTES:
+        sock.sendall(b"".join((HEAD.pack(kind, length), *chunks)))
+        return
+    sock.sendall(HEAD.pack(kind, length))
     for chunk in chunks:
         sock.sendall(chunk)
 
@@ -83,7 +89,7 @@ def receive(sock: socket.socket, most_bytes: int, deadline: float | None = None)
     Args:
         sock: where it comes from.
         most_bytes: longest frame to take.
-        deadline: of `time.monotonic`, for all of it; None to wait for ever.
+        deadline: of `time.monotonic`, for all of it; None to wait as the socket does.
 
     Raises:
         Ended: the other side has gone, or sends more than it may.
@@ -101,7 +107,8 @@ def exactly(sock: socket.socket, length: int, deadline: float | None = None) -> 
     data = bytearray(length)
     view, got = memoryview(data), 0
     while got < length:
-        sock.settimeout(None if deadline is None else _left(deadline))
+        if deadline is not None:
+            sock.settimeout(_left(deadline))
         try:
             count = sock.recv_into(view[got : got + RECEIVE_BYTES])
         except (ConnectionError, InterruptedError) as error:

@@ -23,6 +23,7 @@ import pytest
 from shoplake.access.identity import Identity
 from shoplake.access.rights import Rights
 from shoplake.access.sandbox import Question, Sandbox
+from shoplake.audit.recording import log_of
 from shoplake.errors import QueryError, QueryTimeout, ShoplakeError, WorkerLost
 from shoplake.home import HomePaths
 from shoplake.keys.keyring import Keyring
@@ -153,6 +154,7 @@ def attack(
     right, other = attacker.rows(attacker.control), Attacker(settings, box, "data_engineer")
     others, server = other.rows(other.control), box._pool.server_pid
     _ = attacker.secrets
+    log_of(settings).sign(is_forced=True)  # the first time makes a key, and a minute may pass below
     before = state_of(settings)
 
     def ask(sql: str) -> tuple[str, list[str]]:

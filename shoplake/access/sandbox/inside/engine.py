@@ -52,9 +52,8 @@ def _load_cipher(con: DuckDBPyConnection) -> None:
     name = f"duckdb_extension_{CIPHER}"
     if found := importlib.util.find_spec(name):
         folders = [Path(place) for place in found.submodule_search_locations or ()]
-        files = [
-            file for folder in folders for file in folder.rglob(f"v{duckdb.__version__}/*{CIPHER}.duckdb_extension")
-        ]
+        pattern = f"v{duckdb.__version__}/*{CIPHER}.duckdb_extension"
+        files = [file for folder in folders for file in folder.rglob(pattern)]
         if files:
             here = os.open(".", os.O_RDONLY)
             try:

@@ -22,9 +22,12 @@ from shoplake.access.sandbox.frames import (
     taken_handles,
 )
 from shoplake.access.sandbox.inside import walls
+from shoplake.access.sandbox.inside.memory import fill_gaps
+from shoplake.access.sandbox.inside.system import fork
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from duckdb import DuckDBPyConnection
 
@@ -42,6 +45,8 @@ def run(con: DuckDBPyConnection, control: socket.socket, folder: int, stand: lis
 
     """
     from shoplake.access.sandbox.inside.engine import open_plan
+    from shoplake.access.sandbox.inside.worker import REHEARSALS
+    from shoplake.access.sandbox.inside.worker import run as answer_one
 
     try:
         kind, data = receive(control, MOST_PLAN_BYTES)
@@ -58,24 +63,28 @@ def run(con: DuckDBPyConnection, control: socket.socket, folder: int, stand: lis
     except Exception as error:  # noqa: BLE001 - whatever it is, the service has to hear it
         send_words(control, FAILED, Failed("opening", f"{type(error).__name__}: {error}"))
         return
+    walls.new_processes_shut()
+    for _ in range(REHEARSALS):
+        walls.die_with_parent(server)
     gc.collect()
     gc.freeze()
+    fill_gaps()
     send_words(control, READY, Ready((*stand, *built)))
     control.settimeout(None)
     while handles := taken_handles(control, 1):
-        _fork(con, control, handles[0])
+        _fork(con, control, handles[0], answer_one)
 
 
-def _fork(con: DuckDBPyConnection, control: socket.socket, handle: int) -> None:
-    from shoplake.access.sandbox.inside import worker
-
+def _fork(
+    con: DuckDBPyConnection, control: socket.socket, handle: int, answer_one: Callable[[DuckDBPyConnection, int], None]
+) -> None:
     session = os.getpid()
     with suppress(OSError):  # Without room for another process the service sees its socket close.
-        if os.fork() == 0:
+        if fork() == 0:
             try:
                 walls.die_with_parent(session)
                 control.close()
-                worker.run(con, handle)
+                answer_one(con, handle)
             finally:
                 os._exit(0)
     os.close(handle)

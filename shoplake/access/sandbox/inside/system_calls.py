@@ -76,16 +76,29 @@ def shut_system_calls() -> None:
     _install(steps)
 
 
-def shut_new_processes() -> None:
-    """Let this process make threads only.
+class NewProcessesShut:
+    """The filter that lets a process make threads only, ready to be put up: made once for all that are forked."""
 
-    Raises:
-        OSError: the kernel has no such filters, or this machine's numbers are not known.
+    def __init__(self) -> None:
+        """Make it.
 
-    """
-    here = _column()
-    steps = _fail(errno.EPERM, (numbers[here] for numbers in NEW_PROCESS.values()))
-    _install(steps + _when(CLONE[here], 0, CLONE_THREAD, errno.EPERM, is_set=False))
+        Raises:
+            OSError: this machine's numbers are not known.
+
+        """
+        here = _column()
+        steps = _fail(errno.EPERM, (numbers[here] for numbers in NEW_PROCESS.values()))
+        self._code, self._head = _program(steps + _when(CLONE[here], 0, CLONE_THREAD, errno.EPERM, is_set=False))
+        self._place = ctypes.byref(self._head)
+
+    def put_up(self) -> None:
+        """Let this process make threads only.
+
+        Raises:
+            OSError: the kernel has no such filters.
+
+        """
+        prctl(PR_SET_SECCOMP, MODE_FILTER, self._place)
 
 
 def _column() -> int:
@@ -117,6 +130,12 @@ def _when(number: int, place: int, bits: int, error: int, *, is_set: bool) -> li
 
 
 def _install(steps: list[Step]) -> None:
+    _code, head = _program(steps)
+    prctl(PR_SET_SECCOMP, MODE_FILTER, ctypes.byref(head))
+
+
+def _program(steps: list[Step]) -> tuple[ctypes.Array[ctypes.c_char], ctypes.Array[ctypes.c_char]]:
+    """Give the code of a filter, which has to be kept, and the head that points at it."""
     program = [
         (LOAD, 0, 0, ARCHITECTURE_AT),
         (JUMP_EQUAL, 1, 0, ARCHITECTURES[os.uname().machine]),
@@ -128,5 +147,4 @@ def _install(steps: list[Step]) -> None:
         (RETURN, 0, 0, ALLOW),
     ]
     code = ctypes.create_string_buffer(b"".join(struct.pack("<HBBI", *step) for step in program))
-    head = ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", len(program), ctypes.addressof(code)))
-    prctl(PR_SET_SECCOMP, MODE_FILTER, ctypes.byref(head))
+    return code, ctypes.create_string_buffer(struct.pack("<HxxxxxxQ", len(program), ctypes.addressof(code)))

@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 from shoplake.access.sandbox.inside.files import only_read_below
@@ -21,7 +22,7 @@ from shoplake.access.sandbox.inside.system import (
     prctl,
     unshare,
 )
-from shoplake.access.sandbox.inside.system_calls import shut_new_processes, shut_system_calls
+from shoplake.access.sandbox.inside.system_calls import NewProcessesShut, shut_system_calls
 
 NETWORK, ROOT, USER, FILES, CALLS = "network", "root", "user", "files", "calls"
 """No network; another root folder; another user; Landlock; seccomp."""
@@ -123,10 +124,19 @@ def limit_from_the_start() -> None:
     os.nice(5)
 
 
+@cache
+def new_processes_shut() -> Callable[[], None]:
+    """Give what keeps a query from making processes; whoever forks the workers has it made before."""
+    try:
+        return NewProcessesShut().put_up
+    except OSError:
+        return lambda: None
+
+
 def limit_query(cpu_seconds: int) -> None:
     """Set what one query may use, beside the memory; it can make no process of its own."""
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
-    _stands(shut_new_processes)
+    _stands(new_processes_shut())
 
 
 def _limit_memory(memory_bytes: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -16,6 +16,8 @@ from shoplake.access.sandbox.frames import (
     ASKED,
     DONE,
     FAILED,
+    HEAD,
+    JOINED_BYTES,
     ROWS,
     Asked,
     Done,
@@ -36,43 +38,70 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 122_880
 """A row group's."""
+END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
+"""Of Arrow's streams: a message that has no length."""
 MOST_ASKED_BYTES = 64 << 20
 MOST_MESSAGE = 4_000
 INTERNAL = (duckdb.InternalException, duckdb.FatalException)
+
+
+ASKED_WORDS = msgspec.msgpack.Decoder(Asked)
+DONE_WORDS = {is_cut: msgspec.msgpack.encode(Done(is_cut)) for is_cut in (False, True)}
+REHEARSALS = 20
+Shut = Callable[["DuckDBPyConnection", Asked], None]
+
+
+def shut_for_one_query(con: DuckDBPyConnection, asked: Asked) -> None:
+    """Set what the query may use, and lock the engine."""
+    limit_query(asked.cpu_seconds)
+    lock(con, asked.threads, asked.database)
+
+
+def _shut_nothing(con: DuckDBPyConnection, _asked: Asked) -> None:
+    """Set what may be set again, in the place of what may not."""
+    con.execute("set enable_progress_bar = false")
 
 
 class TooWide(Exception):  # noqa: N818 - what the row is
     """A single row is larger than the limit."""
 
 
-def run(con: DuckDBPyConnection, handle: int) -> None:
-    """Hand over a handle of this process, wait for a query, answer it."""
-    sock = socket.socket(fileno=handle)
-    pass_handles(sock, [os.pidfd_open(os.getpid())])
+def run(con: DuckDBPyConnection, handle: int, *, shut: Shut = shut_for_one_query) -> None:
+    """Hand over a handle of this process, wait for a query, answer it.
+
+    Args:
+        con: the engine.
+        handle: of the socket to the service.
+        shut: puts up the last walls, once it is known what the query is.
+
+    """
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=handle)
+    here = os.pidfd_open(os.getpid())
+    pass_handles(sock, [here])
+    os.close(here)
     try:
         kind, data = receive(sock, MOST_ASKED_BYTES)
         if kind != ASKED:
             return
-        asked = msgspec.msgpack.decode(data, type=Asked)
-        limit_query(asked.cpu_seconds)
-        answer(con, sock, asked)
+        answer(con, sock, ASKED_WORDS.decode(data), shut)
     except (Ended, OSError):
         return  # Nobody listens any more.
 
 
-def answer(con: DuckDBPyConnection, sock: socket.socket, asked: Asked) -> None:
+def answer(con: DuckDBPyConnection, sock: socket.socket, asked: Asked, shut: Shut) -> None:
     """Answer a query on a socket: frames of an Arrow stream and an end, or why not."""
     try:
-        lock(con, asked.threads, asked.database)
+        shut(con, asked)
         check_is_select(con, asked.sql)
         parameters = pickle.loads(asked.parameters)  # noqa: S301 - of the service, which alone holds the other end
-        is_cut = _send_rows(sock, con.execute(asked.sql, parameters).to_arrow_reader(BATCH_ROWS), asked)
+        outgoing = Outgoing(sock)
+        is_cut = _send_rows(outgoing, con.execute(asked.sql, parameters).to_arrow_reader(BATCH_ROWS), asked)
     except BaseException as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # The system's, about the socket; Arrow's own have no number.
         send_words(sock, FAILED, told(error))
     else:
-        send_words(sock, DONE, Done(is_cut))
+        outgoing.end(is_cut)
 
 
 def told(error: BaseException) -> Failed:
@@ -90,46 +119,66 @@ def told(error: BaseException) -> Failed:
 
 
 def rehearse(con: DuckDBPyConnection) -> None:
-    """Answer once what costs more the first time, so that forked processes find it done."""
-    here, there = socket.socketpair()
-    with here, there:
-        reader = con.execute("select 1 as a, 'x' as b").to_arrow_reader(BATCH_ROWS)
-        asked = Asked("", b"", None, 10, 1 << 20, 1, 1)
-        send_words(there, DONE, Done(_send_rows(there, reader, asked)))
-        check_is_select(con, "select 1")
+    """Answer until nothing changes any more by answering, so that forked processes find that done.
+
+    An interpreter writes into code that it runs for the first times, to run it faster from then on.
+    """
+    asked = Asked("select 1 as a, 'x' as b", pickle.dumps([]), None, 10, 1 << 20, 1, 1)
+    for _ in range(REHEARSALS):
+        here, there = socket.socketpair()
+        with here, there:
+            send_words(here, ASKED, asked)
+            run(con, os.dup(there.fileno()), shut=_shut_nothing)
 
 
-class _Frames:
-    """A file whose writes become frames."""
+class Outgoing:
+    """Frames of rows on their way; what is short goes out in one piece with the end of the answer."""
 
     closed = False
+    """As Arrow asks of a file, for which it takes this."""
 
     def __init__(self, sock: socket.socket) -> None:
+        """Send on a socket."""
         self._sock = sock
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes | pa.Buffer] = []
+        self._size = 0
 
     def write(self, data: bytes | pa.Buffer) -> int:
-        chunk = bytes(data)
-        self._chunks.append(chunk)
-        return len(chunk)
+        """Keep bytes until they are many."""
+        self._chunks.append(data)
+        self._size += len(data)
+        return len(data)
 
     def flush(self) -> None:
-        if self._chunks:
-            send(self._sock, ROWS, b"".join(self._chunks))
+        """Send what is kept if it is much."""
+        if self._size > JOINED_BYTES:
+            send(self._sock, ROWS, *self._chunks)
             self._chunks.clear()
+            self._size = 0
 
     def close(self) -> None:
-        self.flush()
+        """Do nothing: the end is another frame's to say."""
+
+    def end(self, is_cut: bool) -> None:  # noqa: FBT001 - the one thing that an end says
+        """Send the rest, and the end of the answer."""
+        done = DONE_WORDS[is_cut]
+        self._sock.sendall(b"".join((HEAD.pack(ROWS, self._size), *self._chunks, HEAD.pack(DONE, len(done)), done)))
 
 
-def _send_rows(sock: socket.socket, reader: pa.RecordBatchReader, asked: Asked) -> bool:
+def _send_rows(outgoing: Outgoing, reader: pa.RecordBatchReader, asked: Asked) -> bool:
     """Send rows within the limits; say whether there were more."""
-    frames, is_cut = _Frames(sock), False
-    with pa.ipc.new_stream(pa.PythonFile(frames, mode="w"), reader.schema) as stream:
-        for batch, is_cut in _within(reader, asked):  # noqa: B007 - the last one counts
-            stream.write_batch(batch)
-            frames.flush()
-    frames.flush()
+    schema, is_cut = reader.schema, False
+    if "dictionary<" in str(schema.types):  # Such batches refer to others, which a writer keeps account of.
+        with pa.ipc.new_stream(pa.PythonFile(outgoing, mode="w"), schema) as stream:
+            for batch, is_cut in _within(reader, asked):  # noqa: B007 - the last one counts
+                stream.write_batch(batch)
+                outgoing.flush()
+        return is_cut
+    outgoing.write(schema.serialize())
+    for batch, is_cut in _within(reader, asked):  # noqa: B007 - the last one counts
+        outgoing.write(batch.serialize())
+        outgoing.flush()
+    outgoing.write(END_OF_STREAM)
     return is_cut
 
 
