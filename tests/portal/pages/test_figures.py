@@ -156,8 +156,11 @@ def test_a_chart_is_exported_as_a_picture_that_says_what_it_is_and_is_on_record(
     shown = rows.locator("td[data-text]").evaluate_all("cells => cells.map(c => c.dataset.text)")
     for words in ("Net revenue by store", release, f"Region: North, {SOUTH}", "Shop N", *shown):
         assert words in said, words
+    assert "dashed" not in saved(page, "revenue-day", "svg", tmp_path).decode(), "there is nothing before"
+    days = "from=2026-03-01&to=2026-03-02"
+    page = opened(person, f"/finance?{days}&against-{days.replace('&', '&against-')}")
     line = saved(page, "revenue-day", "svg", tmp_path).decode()
-    assert "dashed: Window before" in line
+    assert "dashed: Days of your choice" in line
     assert "stroke-dasharray" in line
     png = saved(page, "revenue-day", "png", tmp_path)
     assert png[:8] == b"\x89PNG\r\n\x1a\n"
