@@ -33,7 +33,7 @@ class Loaded:
 
     tiles_seconds: float
     whole_seconds: float
-    failures: int
+    failures: list[str]
 
 
 @dataclass
@@ -57,11 +57,11 @@ class Tab:
         started = time.perf_counter()
         text, is_page = self._get(path, "")
         parts = [(kind, address.replace("&amp;", "&")) for kind, address in PART.findall(text)]
-        failed = [] if is_page and parts else [path]
+        failed = [] if is_page and parts else [f"{path}: no page"]
         failed += self._each([address for kind, address in parts if kind == "kpi"])
         tiles = time.perf_counter() - started
         failed += self._each([address for kind, address in parts if kind == "panel"])
-        return Loaded(tiles, time.perf_counter() - started, len(failed))
+        return Loaded(tiles, time.perf_counter() - started, failed)
 
     def close(self) -> None:
         """Hang up."""
@@ -71,20 +71,36 @@ class Tab:
 
     def _each(self, addresses: Sequence[str]) -> list[str]:
         found = self._pool.map(lambda address: self._get(address, "true"), addresses)
-        return [address for address, (_, is_fine) in zip(addresses, found, strict=True) if not is_fine]
+        return [
+            f"{address}: {said}"
+            for address, (text, ok) in zip(addresses, found, strict=True)
+            if (said := _fault(text, ok))
+        ]
 
     def _get(self, path: str, is_part: str) -> tuple[str, bool]:
+        """Give what stands at an address, and whether it is there."""
         con = self._idle.get()
         try:
             headers = {"cookie": f"{SESSION_COOKIE}={self.session}", "accept-language": "en-GB"}
-            con.request("GET", path, headers=headers | ({"hx-request": is_part} if is_part else {}))
-            answer = con.getresponse()
-            text = answer.read().decode()
-            state = STATE.search(text)
-            is_fine = answer.status == http.client.OK and (not is_part or (state is not None and state[1] in FINE))
-            return text, is_fine
+            headers |= {"hx-request": is_part} if is_part else {}
+            try:
+                con.request("GET", path, headers=headers)
+                answer = con.getresponse()
+            except (ConnectionError, http.client.ImproperConnectionState):
+                con.close()  # the server hung up while nothing was asked; a browser connects anew as well
+                con.request("GET", path, headers=headers)
+                answer = con.getresponse()
+            return answer.read().decode(), answer.status == http.client.OK
         finally:
             self._idle.put(con)
+
+
+def _fault(text: str, is_there: bool) -> str:
+    """Say what is wrong with a tile or table; empty if nothing is."""
+    state = STATE.search(text)
+    if not is_there or state is None:
+        return "not there"
+    return "" if state[1] in FINE else state[1]
 
 
 def many(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -61,11 +61,12 @@ def remembered(ledger: Ledger, report: RunReport, made_by: str) -> Iterator[None
         yield
     except Exception as error:
         if isinstance(error, ShoplakeError):
-            _record(ledger, _failed(ledger, report, made_by, started, error))
+            told = error
+            _record(ledger, lambda: _failed(ledger, report, made_by, started, told))
         raise
     if report.published:
         done = Attempt(made_by, started, "published", report.release, steps=tuple(report.step_rows()))
-        _record(ledger, _counted(done, report.tests))
+        _record(ledger, lambda: _counted(done, report.tests))
 
 
 def _failed(ledger: Ledger, report: RunReport, made_by: str, started: dt.datetime, error: ShoplakeError) -> Attempt:
@@ -106,10 +107,10 @@ def _tests(ledger: Ledger, failures: tuple[AuditFailure, ...]) -> tuple[FailedTe
     )
 
 
-def _record(ledger: Ledger, attempt: Attempt) -> None:
+def _record(ledger: Ledger, attempt: Callable[[], Attempt]) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        Attempts(ledger.store).record(attempt)
+        Attempts(ledger.store).record(attempt())
     except (ShoplakeError, SQLAlchemyError, OSError) as error:
         log.warning("what became of a release could not be remembered: %s", error)

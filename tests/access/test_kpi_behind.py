@@ -104,7 +104,7 @@ def test_the_files_of_a_figure_with_what_is_restated_and_held_back(own_released:
     file = write(tmp_path, "pos", "day1", changed)
     settings = own_released.model_copy(update={"quarantine_limit_ratio": 0.5})
     (landed,) = land(settings, "pos", [file])
-    assert (landed.status, landed.rows_quarantined) == ("landed", 1)
+    assert (landed.status, landed.rows_quarantined) == ("restated", 1)
     held_before = origins(own_released, before, kpi, BOTH, sales)
     assert [file.version for file in held_before.files] == [1, 1], "a release has the files that it was made of"
     run(own_released)

@@ -169,8 +169,8 @@ def test_a_changed_policy_grants_and_takes_back(own: Bi) -> None:
 def test_a_role_that_may_not_ask_in_sql_has_no_group(settings: Settings, released: Settings) -> None:
     text, manifest = PACKAGED.read_text(encoding="utf-8"), releases.required(released, None)
     assert "shoplake_support" in wanted(settings, manifest, []).groups
-    before, _, after = text.partition("    sensitive: [pseudonym, text]\n    consoles: [kpi, kpis, sql]")
-    changed = f"{before}    sensitive: [pseudonym, text]\n    consoles: [kpi, kpis]{after}"
+    before, _, after = text.partition("    sensitive: [pseudonym, text]\n    consoles: [kpi, kpis, sql")
+    changed = f"{before}    sensitive: [pseudonym, text]\n    consoles: [kpi, kpis{after}"
     (settings.home / "policy.yaml").write_text(changed, encoding="utf-8")
     found = wanted(settings, manifest, [])
     assert "shoplake_support" not in found.groups

@@ -24,6 +24,8 @@ from shoplake.portal.pages.visitors import AVisitor, Visitor
 if TYPE_CHECKING:
     from pyarrow import Table as ArrowTable
 
+COMPARED_COLUMN = 2
+"""Where the figures to compare with stand in the table of a line."""
 STALE = 409
 """The page shows an earlier release than the one that is served."""
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -71,7 +73,7 @@ def caption(viewer: Viewer, shown: Table, filters: Filters) -> list[str]:
     text = viewer.language.text
     chosen = [f"{text(name).capitalize()}: {', '.join(values)}" for name, values in filters.where.items()]
     about = [shown.window, *chosen]
-    if shown.panel.kind in {"line", "curve"}:
+    if shown.panel.kind in {"line", "curve"} and any(row[COMPARED_COLUMN].value is not None for row in shown.rows):
         about.append(text("dashed: %(compared)s", compared=text(filters.compared)))
     if shown.is_cut:
         count = {"shown": str(len(shown.rows)), "all": str(shown.rows_in_all)}

@@ -112,8 +112,6 @@
     const list = event.target.closest?.("details.choose");
     if (!list || event.target.type !== "checkbox") return;
     const chosen = [...list.querySelectorAll("input:checked")].map((box) => box.parentElement.textContent.trim());
-    const words = list.querySelector("summary span");
-    list.dataset.all ??= chosen.length > 1 || !event.target.checked ? "" : words.textContent;
-    words.textContent = chosen.join(", ") || list.dataset.all || "–";
+    list.querySelector("summary span").textContent = chosen.join(", ") || list.dataset.all;
   });
 })();

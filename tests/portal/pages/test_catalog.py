@@ -17,6 +17,7 @@ from shoplake.catalogue.opening import open_catalogue
 from shoplake.contracts import load_contracts
 from shoplake.portal.callers import SESSION_COOKIE
 from shoplake.portal.pages.catalog.naming import address_of
+from shoplake.portal.pages.places import PLACES
 from tests.access.released import COST, SOUTH, WORDS, identities
 from tests.portal.pages.conftest import Person, built, signed_in, with_session
 from tests.portal.pages.test_pages import faults
@@ -79,6 +80,8 @@ def test_what_a_role_may_not_see_is_locked_and_the_line_is_named(
             assert (f"policy.yaml:{decision.line}" in page) == (not decision.is_allowed)
             may_query = name in load_catalogue() and bool(rights.columns(name)) and rights.may_use("sql").is_allowed
             assert ("LIMIT 100" in page) == may_query, (identity.name, path)
+            has_console = any(place.address == "/sql" for place in PLACES)
+            assert ('href="/sql?sql=SELECT+' in page) == (may_query and has_console)
             assert ("<dt>Size</dt>" in page) == (name in load_catalogue() and bool(rights.columns(name)))
         sees_kpi = rights.may_use("kpi").is_allowed and may_see(rights, load_kpis()["revenue"])
         page = client.get("/catalog/kpi/revenue").text

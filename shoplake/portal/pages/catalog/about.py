@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from shoplake.catalogue.graph import Ref
     from shoplake.portal.pages.catalog.sight import Sight
 
-MOST_COLUMNS, SAMPLE_ROWS = 8, 100
+MOST_COLUMNS, SAMPLE_ROWS, LONGEST_LINE = 8, 100, 60
 CONSOLE = "/sql"
 KILO = 1000
 
@@ -181,7 +182,8 @@ def sample(sight: Sight, entry: Entry) -> tuple[str, str]:
     """Give a query to begin with, and where it opens; nothing of a table that the person cannot query."""
     if not sight.may_query(entry):
         return "", ""
-    columns = ", ".join(_quoted(name) for name in sight.viewer.rights.columns(entry.ref.name)[:MOST_COLUMNS])
+    names = ", ".join(_quoted(name) for name in sight.viewer.rights.columns(entry.ref.name)[:MOST_COLUMNS])
+    columns = fill(names, LONGEST_LINE, subsequent_indent=" " * len("SELECT "), break_long_words=False)
     order = f"\nORDER BY {_quoted(entry.partition_by)} DESC" if entry.partition_by else ""
     sql = f"SELECT {columns}\nFROM {entry.title}{order}\nLIMIT {SAMPLE_ROWS}"
     has_console = any(place.address == CONSOLE for place in sight.viewer.places)
