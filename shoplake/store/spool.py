@@ -159,14 +159,18 @@ class Spool:
 
     def forget_landed(self, source: str, through: int) -> int:
         """Delete the bodies of a source up to an id, some at a time, so that writers hardly wait; give their number."""
-        query = "delete from body where id in (select id from body where source = ? and id <= ? order by id limit ?)"
         total = 0
         while True:
-            with self._transaction():
-                gone: int = self._writer.execute(query, [source, through, DELETE_BODIES]).rowcount
-            total += gone
+            total += (gone := self.forget_some(source, through))
             if gone < DELETE_BODIES:
                 return total
+
+    def forget_some(self, source: str, through: int) -> int:
+        """Delete the oldest bodies of a source up to an id, at most `DELETE_BODIES`; give their number."""
+        query = "delete from body where id in (select id from body where source = ? and id <= ? order by id limit ?)"
+        with self._transaction():
+            gone: int = self._writer.execute(query, [source, through, DELETE_BODIES]).rowcount
+        return gone
 
     def forget_older(self, before: float) -> None:
         """Forget requests and events that were remembered before a time (seconds since 1970)."""
