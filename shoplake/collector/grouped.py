@@ -19,6 +19,8 @@ log = logging.getLogger("shoplake.collector")
 PATIENCE_SECONDS = 20.0
 """A request that has waited for so long is told to come again."""
 MOST_ITEMS = 4_000
+FEW_ITEMS = 16
+"""So many go in one round rather than in two."""
 LONGEST_LINGER_SECONDS = 0.005
 SHORTEST_LINGER_SECONDS = 0.001
 """The event loop's clock has no finer steps."""
@@ -126,16 +128,17 @@ class Grouped(Generic[Item, Result]):
     async def _work_on(self, group: list[_Waiting[Item, Result]]) -> None:
         """Do a round, and see to the next one.
 
-        The next one lingers for as many as may come, those who wait now and those who are answered now: a round costs
-        much, and one more item in it hardly anything. At most as long as this one took, so that nobody waits much
-        longer than the disk makes them.
+        A round costs much, and one more item in it hardly anything. So the next one lingers for those who wait now and
+        those who are answered now: for all of a few, for half of many, whose other half is read and answered while it
+        runs. At most as long as this one took, so that nobody waits much longer than the disk makes them.
         """
         assert self._loop is not None  # noqa: S101 - `start` came first
         self._working, began = group, self._loop.time()
         results = await self._results(group)
         ended = self._loop.time()
         self._working, self._round = [], None
-        self._expected = len(group) + len(self._queue)
+        may_come = len(group) + len(self._queue)
+        self._expected = max(min(may_come, FEW_ITEMS), may_come // 2)
         self._linger_until = ended + min(ended - began, LONGEST_LINGER_SECONDS)
         _finish(group, results)
         self._look()
