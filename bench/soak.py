@@ -18,7 +18,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.collector.__main__ import BATCH_EVENTS, PATH, ndjson, running_collector
+from bench.collector.__main__ import BATCH_EVENTS, PATH, child_of, ndjson, running_collector
 from bench.machine import describe
 
 MOST_GROWTH, WARM_UP_RATIO, BODIES, PATIENCE_SECONDS = 1.5, 0.25, 40, 120
@@ -95,7 +95,7 @@ def _watch(port: int, pid: int, seconds: float, every: float) -> list[Sample]:
     samples, started = list[Sample](), time.monotonic()
     while (passed := time.monotonic() - started) < seconds:
         time.sleep(min(every, seconds - passed))
-        spool, drain = (_resident(_child(pid, module)) for module in ("spool_process", "drain"))
+        spool, drain = (_resident(child_of(pid, module)) for module in ("spool_process", "drain"))
         sample = Sample(time.monotonic() - started, _resident(pid), spool, drain, _waiting(port))
         print(f"{sample.seconds:6.0f} s  collector {sample.collector:6.1f} MiB  spool {spool:6.1f} MiB", end="  ")
         print(f"drain {drain:6.1f} MiB  waiting {sample.waiting:,}", flush=True)
@@ -115,14 +115,6 @@ def _growth(samples: list[Sample], name: str) -> float:
 def _resident(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
-
-
-def _child(pid: int, module: str) -> int:
-    """Give the process that the collector runs of a module of its own."""
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    children = [child for task in tasks for child in task.read_text(encoding="utf-8").split()]
-    name = f"shoplake.collector.{module}"
-    return next(int(n) for n in children if name in Path(f"/proc/{n}/cmdline").read_text(encoding="utf-8"))
 
 
 def _waiting(port: int) -> int:
