@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,8 @@ PATIENCE_SECONDS = 20.0
 MOST_ITEMS = 4_000
 FEW_ITEMS = 16
 """So many go in one round rather than in two."""
+SLOW_RATIO = 0.75
+"""Where all who came since the last round had come within less than this part of a round, all wait for the rounds."""
 LONGEST_LINGER_SECONDS = 0.005
 SHORTEST_LINGER_SECONDS = 0.001
 """The event loop's clock has no finer steps."""
@@ -48,7 +51,7 @@ class Grouped(Generic[Item, Result]):
         self._name, self._work, self._most_bytes = name, work, most_bytes
         self._queue: deque[_Waiting[Item, Result]] = deque()
         self._working: list[_Waiting[Item, Result]] = []
-        self._expected, self._linger_until = 0, 0.0
+        self._expected, self._linger_until, self._ended_at = 0, 0.0, 0.0
         self._is_open, self._is_looking = True, False
         self._timer: asyncio.TimerHandle | None = None
         self._round: asyncio.Task[None] | None = None
@@ -86,7 +89,7 @@ class Grouped(Generic[Item, Result]):
         assert self._loop is not None  # noqa: S101 - `start` comes first
         if not self._is_open:
             raise overloaded("The collector is stopping.")
-        waiting: _Waiting[Item, Result] = _Waiting(item, size, self._loop.create_future(), self._loop.time())
+        waiting: _Waiting[Item, Result] = _Waiting(item, size, self._loop.create_future(), time.monotonic())
         self._queue.append(waiting)
         if not self._is_looking and self._round is None:
             # A round begins when all requests that have come by now are in the queue, not with the first of them.
@@ -101,7 +104,7 @@ class Grouped(Generic[Item, Result]):
             return
         assert self._loop is not None  # noqa: S101 - `start` came first
         if self._is_open and len(self._queue) < self._expected:
-            left = self._linger_until - self._loop.time()
+            left = self._linger_until - time.monotonic()
             if left > 0:
                 if self._timer is None:
                     self._timer = self._loop.call_later(max(left, SHORTEST_LINGER_SECONDS), self._linger_no_more)
@@ -109,14 +112,15 @@ class Grouped(Generic[Item, Result]):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._round = self._loop.create_task(self._work_on(self._take()))
+        if group := self._take():
+            self._round = self._loop.create_task(self._work_on(group))
 
     def _linger_no_more(self) -> None:
         self._timer, self._linger_until = None, 0.0
         self._look()
 
     def _take(self) -> list[_Waiting[Item, Result]]:
-        """Take the next group from the queue."""
+        """Take the next group from the queue, without those who have been told to come again."""
         group, size = list[_Waiting[Item, Result]](), 0
         while self._queue and len(group) < MOST_ITEMS and size < self._most_bytes:
             waiting = self._queue.popleft()
@@ -126,22 +130,29 @@ class Grouped(Generic[Item, Result]):
         return group
 
     async def _work_on(self, group: list[_Waiting[Item, Result]]) -> None:
-        """Do a round, and see to the next one.
-
-        A round costs much, and one more item in it hardly anything. So the next one lingers for those who wait now and
-        those who are answered now: for all of a few, for half of many, whose other half is read and answered while it
-        runs. At most as long as this one took, so that nobody waits much longer than the disk makes them.
-        """
-        assert self._loop is not None  # noqa: S101 - `start` came first
-        self._working, began = group, self._loop.time()
+        """Do a round, and see to the next one."""
+        self._working, began = group, time.monotonic()
         results = await self._results(group)
-        ended = self._loop.time()
         self._working, self._round = [], None
-        may_come = len(group) + len(self._queue)
-        self._expected = max(min(may_come, FEW_ITEMS), may_come // 2)
-        self._linger_until = ended + min(ended - began, LONGEST_LINGER_SECONDS)
+        self._plan(began, group)
         _finish(group, results)
         self._look()
+
+    def _plan(self, began: float, group: list[_Waiting[Item, Result]]) -> None:
+        """Say for how many the next round lingers, and until when.
+
+        A round costs much, and one more item in it hardly anything. Those who wait now and those who are answered now
+        may come. Where rounds are slow, all of them are waited for, and so are a few. Where requests are read and
+        answered no faster than rounds are done, half of them go on being read and answered while a round is done for
+        the other half. It lingers for as long as this round took, so that nobody waits much longer than the disk makes
+        them.
+        """
+        ended = time.monotonic()
+        may_come, took = len(group) + len(self._queue), ended - began
+        last = self._queue[-1] if self._queue else group[-1]
+        is_slow = last.since - self._ended_at < SLOW_RATIO * took
+        self._expected = may_come if is_slow else max(min(may_come, FEW_ITEMS), may_come // 2)
+        self._linger_until, self._ended_at = ended + min(took, LONGEST_LINGER_SECONDS), ended
 
     async def _results(self, group: Sequence[_Waiting[Item, Result]]) -> Sequence[Result | Refusal]:
         try:
@@ -157,10 +168,9 @@ class Grouped(Generic[Item, Result]):
 
     async def _give_up_late(self) -> None:
         """Answer requests that have waited for too long: a disk may be slow without end."""
-        assert self._loop is not None  # noqa: S101 - `start` came first
         while True:
             await asyncio.sleep(1)
-            limit = self._loop.time() - PATIENCE_SECONDS
+            limit = time.monotonic() - PATIENCE_SECONDS
             for waiting in [*self._working, *self._queue]:
                 if waiting.since < limit and not waiting.future.done():
                     waiting.future.set_exception(overloaded("The collector cannot keep up.", retry_after=10))
