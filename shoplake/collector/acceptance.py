@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from shoplake.collector.body import cut
 from shoplake.collector.fast_check import FastCheck
-from shoplake.collector.grouped import Grouped
+from shoplake.collector.grouped import Grouped, InThread
 from shoplake.collector.refusal import Refusal, overloaded
 from shoplake.lake.streaming import EVENT_ID
 from shoplake.lake.verdict import EventChecker, Reasons
@@ -19,12 +18,10 @@ from shoplake.store.deposits import Deposit, Stored
 
 if TYPE_CHECKING:
     from shoplake.collector.doorkeeper import Doorkeeper
-    from shoplake.collector.kafka_log import KafkaLog
     from shoplake.collector.metrics import Metrics
     from shoplake.contracts import Contract
     from shoplake.settings import Settings
     from shoplake.store.producers import Producer
-    from shoplake.store.spool import Spool
 
 KEY_BYTES = 16
 LONGEST_REQUEST_KEY = 255
@@ -40,15 +37,30 @@ NOT_STORED = {
     "too_large": lambda: Refusal(
         413, "too_large", "An event is larger than the Kafka brokers take.", "Send it smaller, or not at all."
     ),
-    "unavailable": lambda: overloaded("The Kafka brokers did not acknowledge the events.", retry_after=5),
+    "unavailable": lambda: overloaded("The events cannot be stored now.", retry_after=5),
 }
 """Refusals by what the log says of a deposit."""
+
+
+@dataclass(frozen=True)
+class EventLog:
+    """Where events are stored."""
+
+    put: Callable[[Sequence[Deposit]], Awaitable[Sequence[Stored]]]
+    leave: Callable[[], Awaitable[None]]
+    """Lets go of the event loop, when all has been stored."""
 
 
 class Acceptance:
     """Takes events of any stream source in."""
 
-    def __init__(self, settings: Settings, log: Spool | KafkaLog, doorkeeper: Doorkeeper, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log: EventLog,
+        doorkeeper: Doorkeeper,
+        metrics: Metrics,
+    ) -> None:
         """Store in ``log``; every contract of kind stream is a source, with Kafka each that has a topic."""
         from shoplake.contracts import stream_contracts
 
@@ -58,7 +70,8 @@ class Acceptance:
             self.contracts = {name: c for name, c in self.contracts.items() if name in settings.kafka_topics}
         self._fast = {name: FastCheck(contract) for name, contract in self.contracts.items()}
         self._checker = EventChecker(settings)
-        self.checks: Grouped[tuple[Contract, list[bytes]], Reasons] = Grouped("checks", self._check)
+        self._checking = InThread("checks", self._check)
+        self.checks: Grouped[tuple[Contract, list[bytes]], Reasons] = Grouped("checks", self._checking)
         self.commits: Grouped[Deposit, Stored] = Grouped("commits", self._commit)
 
     def start(self) -> None:
@@ -70,6 +83,8 @@ class Acceptance:
         """Finish what has begun."""
         await self.checks.stop()
         await self.commits.stop()
+        await self._log.leave()
+        await self._checking.close()
         self._checker.close()
 
     async def accept(self, source: str, producer: Producer, body: bytes, request_key: str) -> bytes:
@@ -86,8 +101,7 @@ class Acceptance:
             lines = events.lines.split(b"\n")
             reasons = await self.checks.do((self.contracts[source], lines), len(events.lines))
             ids = [_event_id(line) for line in lines]
-        answer = partial(_answer, events.count, reasons)
-        deposit = Deposit(source, events.lines, events.count, time.time(), answer)
+        deposit = Deposit(source, events.lines, events.count, time.time(), reasons)
         if request_key:
             deposit.request = _request(producer.name, source, request_key, body)
         if any(ids):
@@ -110,17 +124,9 @@ class Acceptance:
                 found[place] = verdict
         return found
 
-    def _commit(self, deposits: Sequence[Deposit]) -> list[Stored]:
+    async def _commit(self, deposits: Sequence[Deposit]) -> Sequence[Stored]:
         with self._metrics.committing():
-            return self._log.put(deposits)
-
-
-def _answer(events: int, reasons: Reasons, duplicates: int) -> bytes:
-    if not reasons:
-        return b'{"accepted": %d, "quarantined": 0, "duplicates": %d, "reasons": []}' % (events, duplicates)
-    found = [{"index": index, "reasons": list(why)} for index, why in sorted(reasons.items())]
-    counts = {"accepted": events - len(reasons), "quarantined": len(reasons), "duplicates": duplicates}
-    return json.dumps(counts | {"reasons": found}).encode()
+            return await self._log.put(deposits)
 
 
 def _request(producer: str, source: str, key: str, body: bytes) -> tuple[bytes, bytes]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -20,7 +20,13 @@ log = logging.getLogger("shoplake.collector")
 PATIENCE_SECONDS = 20.0
 """A request that has waited for so long is told to come again."""
 MOST_ITEMS = 4_000
+FEW_ITEMS = 16
+"""So many go in one round rather than in two."""
+SLOW_RATIO = 0.75
+"""Where all who came since the last round had come within less than this part of a round, all wait for the rounds."""
 LONGEST_LINGER_SECONDS = 0.005
+SHORTEST_LINGER_SECONDS = 0.001
+"""The event loop's clock has no finer steps."""
 
 
 @dataclass(eq=False, slots=True)
@@ -32,18 +38,23 @@ class _Waiting(Generic[Item, Result]):
 
 
 class Grouped(Generic[Item, Result]):
-    """One thread that works through groups of items; requests wait for their own result."""
+    """Works through groups of items, one group at a time; requests wait for their own result."""
 
     def __init__(
-        self, name: str, work: Callable[[Sequence[Item]], Sequence[Result]], *, most_bytes: int = 16_000_000
+        self,
+        name: str,
+        work: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        *,
+        most_bytes: int = 16_000_000,
     ) -> None:
         """Do ``work`` on groups of items of up to ``most_bytes``; it gives one result an item, or fails as a whole."""
         self._name, self._work, self._most_bytes = name, work, most_bytes
         self._queue: deque[_Waiting[Item, Result]] = deque()
         self._working: list[_Waiting[Item, Result]] = []
-        self._expected, self._linger_until = 0, 0.0
-        self._ready, self._is_open, self._is_waking, self._is_idle = threading.Condition(), True, False, False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._expected, self._linger_until, self._ended_at = 0, 0.0, 0.0
+        self._is_open, self._is_looking = True, False
+        self._timer: asyncio.TimerHandle | None = None
+        self._round: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watch: asyncio.Task[None] | None = None
 
@@ -51,14 +62,15 @@ class Grouped(Generic[Item, Result]):
         """Begin; call within the event loop that the requests run in."""
         self._loop = asyncio.get_running_loop()
         self._watch = self._loop.create_task(self._give_up_late())
-        self._thread.start()
 
     async def stop(self) -> None:
         """Finish what waits, and end."""
-        with self._ready:
-            self._is_open = False
-            self._ready.notify()
-        await asyncio.to_thread(self._thread.join)
+        self._is_open = False
+        while self._round is not None or self._queue:
+            if self._round is None:
+                self._look()
+            if self._round is not None:
+                await self._round
         if self._watch is not None:
             self._watch.cancel()
 
@@ -79,75 +91,80 @@ class Grouped(Generic[Item, Result]):
             raise overloaded("The collector is stopping.")
         waiting: _Waiting[Item, Result] = _Waiting(item, size, self._loop.create_future(), time.monotonic())
         self._queue.append(waiting)
-        if not self._is_waking:
-            # The thread is woken when all requests that have come by now are in the queue: woken by the first of them,
-            # it would take turns with the reading of the others.
-            self._is_waking = True
-            self._loop.call_soon(self._wake)
+        if not self._is_looking and self._round is None:
+            # A round begins when all requests that have come by now are in the queue, not with the first of them.
+            self._is_looking = True
+            self._loop.call_soon(self._look)
         return waiting.future
 
-    def _wake(self) -> None:
-        """Wake the thread if it has nothing to do, or lingers for the last of those that have come by now."""
-        self._is_waking = False
-        if self._is_idle or len(self._queue) >= self._expected:
-            with self._ready:
-                self._ready.notify()
+    def _look(self) -> None:
+        """Begin a round, if it is time for one."""
+        self._is_looking = False
+        if self._round is not None or not self._queue:
+            return
+        assert self._loop is not None  # noqa: S101 - `start` came first
+        if self._is_open and len(self._queue) < self._expected:
+            left = self._linger_until - time.monotonic()
+            if left > 0:
+                if self._timer is None:
+                    self._timer = self._loop.call_later(max(left, SHORTEST_LINGER_SECONDS), self._linger_no_more)
+                return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if group := self._take():
+            self._round = self._loop.create_task(self._work_on(group))
 
-    def _run(self) -> None:
-        while (group := self._take()) is not None:
-            began = time.monotonic()
-            results = self._results(group)
-            ended = time.monotonic()
-            # Whoever waits now and whoever is answered now may make one group the next time.
-            self._expected = len(group) + len(self._queue)
-            self._linger_until = ended + min(ended - began, LONGEST_LINGER_SECONDS)
-            assert self._loop is not None  # noqa: S101 - `start` set it
-            self._loop.call_soon_threadsafe(_finish, group, results)
+    def _linger_no_more(self) -> None:
+        self._timer, self._linger_until = None, 0.0
+        self._look()
 
-    def _results(self, group: Sequence[_Waiting[Item, Result]]) -> Sequence[Result | Refusal]:
+    def _take(self) -> list[_Waiting[Item, Result]]:
+        """Take the next group from the queue, without those who have been told to come again."""
+        group, size = list[_Waiting[Item, Result]](), 0
+        while self._queue and len(group) < MOST_ITEMS and size < self._most_bytes:
+            waiting = self._queue.popleft()
+            if not waiting.future.done():
+                group.append(waiting)
+                size += waiting.size
+        return group
+
+    async def _work_on(self, group: list[_Waiting[Item, Result]]) -> None:
+        """Do a round, and see to the next one."""
+        self._working, began = group, time.monotonic()
+        results = await self._results(group)
+        self._working, self._round = [], None
+        self._plan(began, group)
+        _finish(group, results)
+        self._look()
+
+    def _plan(self, began: float, group: list[_Waiting[Item, Result]]) -> None:
+        """Say for how many the next round lingers, and until when.
+
+        A round costs much, and one more item in it hardly anything. Those who wait now and those who are answered now
+        may come. Where rounds are slow, all of them are waited for, and so are a few. Where requests are read and
+        answered no faster than rounds are done, half of them go on being read and answered while a round is done for
+        the other half. It lingers for as long as this round took, so that nobody waits much longer than the disk makes
+        them.
+        """
+        ended = time.monotonic()
+        may_come, took = len(group) + len(self._queue), ended - began
+        last = self._queue[-1] if self._queue else group[-1]
+        is_slow = last.since - self._ended_at < SLOW_RATIO * took
+        self._expected = may_come if is_slow else max(min(may_come, FEW_ITEMS), may_come // 2)
+        self._linger_until, self._ended_at = ended + min(took, LONGEST_LINGER_SECONDS), ended
+
+    async def _results(self, group: Sequence[_Waiting[Item, Result]]) -> Sequence[Result | Refusal]:
         try:
-            return self._work([waiting.item for waiting in group])
+            return await self._work([waiting.item for waiting in group])
         except ShoplakeError as failure:
             log.error("%s failed: %s", self._name, failure.message)
         except Exception as failure:  # noqa: BLE001 - every request of the group has to be answered
             log.error("%s failed: %s", self._name, type(failure).__name__)
             if len(group) > 1:
                 # One item may be at fault: the others must not suffer for it.
-                return [result for waiting in group for result in self._results([waiting])]
+                return [result for waiting in group for result in await self._results([waiting])]
         return [overloaded("The events cannot be stored now.", retry_after=5) for _ in group]
-
-    def _take(self) -> list[_Waiting[Item, Result]] | None:
-        """Give the next group; None when all is done and no more is to come."""
-        group: list[_Waiting[Item, Result]] = []
-        with self._ready:
-            while not group:
-                # Said before the queue is looked at: whoever joins it after that look sees it, and wakes us.
-                self._is_idle = True
-                while not self._queue and self._is_open:
-                    self._ready.wait()
-                self._is_idle = False
-                if not self._queue:
-                    return None
-                self._linger()
-                self._working, size = group, 0
-                while self._queue and len(group) < MOST_ITEMS and size < self._most_bytes:
-                    waiting = self._queue.popleft()
-                    if not waiting.future.done():
-                        group.append(waiting)
-                        size += waiting.size
-        return group
-
-    def _linger(self) -> None:
-        """Wait a little for as many as came the last time: a round costs much, and one more item in it hardly anything.
-
-        At most as long as the last round took, counted from its end, so that nobody waits much longer than the disk
-        makes them, and the next round comes together while the answers of the last one go out.
-        """
-        while self._is_open and len(self._queue) < self._expected:
-            left = self._linger_until - time.monotonic()
-            if left <= 0:
-                return
-            self._ready.wait(left)
 
     async def _give_up_late(self) -> None:
         """Answer requests that have waited for too long: a disk may be slow without end."""
@@ -157,6 +174,22 @@ class Grouped(Generic[Item, Result]):
             for waiting in [*self._working, *self._queue]:
                 if waiting.since < limit and not waiting.future.done():
                     waiting.future.set_exception(overloaded("The collector cannot keep up.", retry_after=10))
+
+
+class InThread(Generic[Item, Result]):
+    """Work that is done in a thread of its own, as `Grouped` takes it."""
+
+    def __init__(self, name: str, work: Callable[[Sequence[Item]], Sequence[Result]]) -> None:
+        """Do ``work`` in a thread called ``name``."""
+        self._work, self._threads = work, ThreadPoolExecutor(1, thread_name_prefix=name)
+
+    async def __call__(self, items: Sequence[Item]) -> Sequence[Result]:
+        """Do it."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._work, items)
+
+    async def close(self) -> None:
+        """End the thread, when it has done what it has begun."""
+        await asyncio.to_thread(self._threads.shutdown)
 
 
 def _finish(group: Sequence[_Waiting[Item, Result]], results: Sequence[Result | Refusal]) -> None:

@@ -16,6 +16,7 @@ from shoplake.errors import HomeError
 
 if TYPE_CHECKING:
     from shoplake.collector.metrics import Metrics
+    from shoplake.collector.spool_client import SpoolClient
     from shoplake.settings import Settings
     from shoplake.store.spool import Spool
 
@@ -26,8 +27,8 @@ LOOK_SECONDS, FORGET_SECONDS, STOP_SECONDS = 2.0, 60.0, 30.0
 class Keeping:
     """Starts the draining process, and starts it anew should it die."""
 
-    def __init__(self, settings: Settings, spool: Spool, metrics: Metrics) -> None:
-        """Keep ``spool`` of the home of ``settings``."""
+    def __init__(self, settings: Settings, spool: SpoolClient | Spool, metrics: Metrics) -> None:
+        """Keep the spool of the home of ``settings``; with Kafka nothing but the collector itself writes it."""
         self._settings, self._spool, self._metrics = settings, spool, metrics
         self._landed: dict[str, int] = {}
         self._lock, self._stop = threading.Lock(), threading.Event()

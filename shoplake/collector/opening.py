@@ -8,13 +8,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shoplake.collector.acceptance import Acceptance
+from shoplake.collector.acceptance import Acceptance, EventLog
 from shoplake.collector.app import Limits, make_app
 from shoplake.collector.doorkeeper import Doorkeeper
+from shoplake.collector.grouped import InThread
 from shoplake.collector.keeping import Keeping
 from shoplake.collector.live import LiveEndpoint
 from shoplake.collector.metrics import Metrics
 from shoplake.collector.segment_endpoint import segment_paths
+from shoplake.collector.spool_client import SpoolClient
 from shoplake.contracts import stream_contracts
 from shoplake.keys.keyring import Keyring
 from shoplake.lake.locks import spool_lock
@@ -24,7 +26,6 @@ from shoplake.store.spool import open_spool
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from shoplake.collector.kafka_log import KafkaLog
     from shoplake.settings import Settings
     from shoplake.store.spool import Spool
 
@@ -64,7 +65,7 @@ def open_collector(settings: Settings, window: LiveWindow | None = None) -> Iter
         stack.callback(spool.close)
         nothing = dict.fromkeys(stream_contracts(settings), (0, 0.0))
         doorkeeper, metrics = Doorkeeper(settings), Metrics(lambda: nothing | spool.backlog())
-        events = _log(settings, spool, stack)
+        events, kept = _log(settings, spool, metrics, stack)
         acceptance = Acceptance(settings, events, doorkeeper, metrics)
         limits = Limits(settings.collector_body_limit_bytes, settings.collector_memory_limit_bytes)
         segment = segment_paths(settings, acceptance, doorkeeper, metrics, limits)
@@ -72,7 +73,7 @@ def open_collector(settings: Settings, window: LiveWindow | None = None) -> Iter
         metrics.watch("waiting_requests", "Requests that wait for a commit.", lambda: len(acceptance.commits))
         doorkeeper.start()
         stack.callback(doorkeeper.stop)
-        keeping = Keeping(settings, spool, metrics)
+        keeping = Keeping(settings, kept, metrics)
         keeping.start()
         stack.callback(keeping.stop)
         if window is None:
@@ -86,14 +87,19 @@ def open_collector(settings: Settings, window: LiveWindow | None = None) -> Iter
         yield OpenCollector(app, acceptance, metrics, live)
 
 
-def _log(settings: Settings, spool: Spool, stack: ExitStack) -> Spool | KafkaLog:
-    """Give what events are stored in."""
+def _log(settings: Settings, spool: Spool, metrics: Metrics, stack: ExitStack) -> tuple[EventLog, SpoolClient | Spool]:
+    """Give what events are stored in, and by what the spool is kept small."""
     if settings.collector_log == "spool":
-        return spool
+        client = SpoolClient(settings)
+        stack.callback(client.close)
+        restarts = "Times that the process that writes the spool had to be started anew."
+        metrics.watch("spool_restarts", restarts, lambda: client.restarts)
+        return EventLog(client.put, client.leave), client
     from shoplake.collector.kafka_log import KafkaLog
 
     if waiting := sum(events for events, _ in spool.backlog().values()):
         log.warning("%s events wait in the spool from before: `shoplake drain` lands them", waiting)
     opened = KafkaLog(settings, spool)
     stack.callback(opened.close)
-    return opened
+    putting = InThread("commits", opened.put)
+    return EventLog(putting, putting.close), spool

@@ -12,7 +12,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -71,7 +71,7 @@ class Spool:
 
     def __init__(self, path: Path, keys: Sequence[DataKey]) -> None:
         """Open or make the file under the newest of ``keys`` that fits; call `open_spool` instead."""
-        self._path, self._keys = path, keys
+        self._path, self._keys, self._pack = path, keys, _packer()
         self._writing, self._reading = threading.Lock(), threading.Lock()
         self._writer, self._reader = self._connect(), self._connect()
         settle(path, self._writer.execute)
@@ -117,7 +117,7 @@ class Spool:
             is_packed = len(lines) >= PACK_FROM_BYTES
             self._writer.execute(
                 "insert into body (source, received_at, events, is_packed, data) values (?, ?, ?, ?, ?)",
-                (source, body.received_at, body.events, is_packed, _packed(lines) if is_packed else lines),
+                (source, body.received_at, body.events, is_packed, self._pack(lines) if is_packed else lines),
             )
 
     def known(self, deposits: Sequence[Deposit]) -> Group:
@@ -160,14 +160,18 @@ class Spool:
 
     def forget_landed(self, source: str, through: int) -> int:
         """Delete the bodies of a source up to an id, some at a time, so that writers hardly wait; give their number."""
-        query = "delete from body where id in (select id from body where source = ? and id <= ? order by id limit ?)"
         total = 0
         while True:
-            with self._transaction():
-                gone: int = self._writer.execute(query, [source, through, DELETE_BODIES]).rowcount
-            total += gone
+            total += (gone := self.forget_some(source, through))
             if gone < DELETE_BODIES:
                 return total
+
+    def forget_some(self, source: str, through: int) -> int:
+        """Delete the oldest bodies of a source up to an id, at most `DELETE_BODIES`; give their number."""
+        query = "delete from body where id in (select id from body where source = ? and id <= ? order by id limit ?)"
+        with self._transaction():
+            gone: int = self._writer.execute(query, [source, through, DELETE_BODIES]).rowcount
+        return gone
 
     def forget_older(self, before: float) -> None:
         """Forget requests and events that were remembered before a time (seconds since 1970)."""
@@ -304,10 +308,11 @@ def rekey_spool(settings: Settings, keyring: Keyring) -> None:
         rekey_encrypted(path, keyring, KEY_NAME)
 
 
-def _packed(data: bytes) -> bytes:
+def _packer() -> Callable[[bytes], bytes]:
+    """Give what compresses; one thread uses it at a time."""
     import zstandard
 
-    return zstandard.ZstdCompressor(level=1).compress(data)
+    return zstandard.ZstdCompressor(level=1).compress
 
 
 def _unpacked(data: bytes) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from shoplake.collector import grouped
-from shoplake.collector.grouped import Grouped
+from shoplake.collector.grouped import Grouped, InThread
 from shoplake.collector.memory import MemoryLimit, RateLimit
 from shoplake.collector.refusal import Refusal
 
@@ -24,7 +24,7 @@ def test_what_comes_during_a_round_makes_the_next_one() -> None:
         return [item * 2 for item in items]
 
     async def main() -> list[int]:
-        group: Grouped[int, int] = Grouped("doubling", work)
+        group: Grouped[int, int] = Grouped("doubling", InThread("doubling", work))
         group.start()
         first = asyncio.ensure_future(group.do(0, 1))
         while not rounds:
@@ -49,7 +49,7 @@ def test_no_item_is_forgotten_however_they_come() -> None:
         return found
 
     async def main() -> list[list[int]]:
-        group: Grouped[int, int] = Grouped("copying", list)
+        group: Grouped[int, int] = Grouped("copying", InThread("copying", list))
         group.start()
         found = await asyncio.wait_for(asyncio.gather(*(one_after_another(group, n * 200) for n in range(8))), 60)
         await group.stop()
@@ -65,7 +65,7 @@ def test_a_round_that_fails_refuses_its_requests_and_the_next_one_goes_on() -> N
         return list(items)
 
     async def main() -> None:
-        group: Grouped[int, int] = Grouped("copying", work)
+        group: Grouped[int, int] = Grouped("copying", InThread("copying", work))
         group.start()
         with pytest.raises(Refusal) as refused:
             await group.do(13, 1)
@@ -90,7 +90,7 @@ def test_a_disk_without_end_does_not_keep_requests_for_ever(monkeypatch: pytest.
         return list(items)
 
     async def main() -> None:
-        group: Grouped[int, int] = Grouped("waiting", work)
+        group: Grouped[int, int] = Grouped("waiting", InThread("waiting", work))
         group.start()
         running = asyncio.ensure_future(group.do(1, 1))
         await asyncio.sleep(0.1)

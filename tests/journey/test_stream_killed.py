@@ -76,7 +76,7 @@ def put(spool: Spool, first: int) -> None:
             for n in range(start, start + ROUND_EVENTS // 4)
         ]
         lines = b"\n".join(json.dumps(row).encode() for row in rows)
-        spool.put([Deposit("web_events", lines, len(rows), time.time(), lambda _: b"")])
+        spool.put([Deposit("web_events", lines, len(rows), time.time())])
 
 
 def assault(settings: Settings, kills: int) -> int:

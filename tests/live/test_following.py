@@ -77,7 +77,7 @@ def a_call(draw: random.Random, number: int) -> Row:
 
 def put(spool: Spool, source: str, rows: list[Row], keys: list[tuple[int, bytes]] | None = None) -> None:
     lines = b"\n".join(json.dumps(row).encode() for row in rows)
-    spool.put([Deposit(source, lines, len(rows), time.time(), lambda _: b"", event_keys=keys or [])])
+    spool.put([Deposit(source, lines, len(rows), time.time(), event_keys=keys or [])])
 
 
 def expected(answer: dict[str, Any], views: list[Row], calls: list[Row]) -> dict[str, Any]:

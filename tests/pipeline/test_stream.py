@@ -45,7 +45,7 @@ def spool(settings: Settings) -> Iterator[Spool]:
 
 def put(spool: Spool, source: str, *rows: dict[str, Any]) -> None:
     lines = b"\n".join(json.dumps(row).encode() for row in rows)
-    spool.put([Deposit(source, lines, len(rows), time.time(), lambda _: b"")])
+    spool.put([Deposit(source, lines, len(rows), time.time())])
 
 
 def view(number: int, **changes: Any) -> dict[str, Any]:

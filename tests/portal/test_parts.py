@@ -19,6 +19,9 @@ from shoplake.settings import Settings
 from tests.collector.running import add_producer, event, landed_sessions, ndjson
 from tests.portal.serving import Serving, token_of
 
+BESIDE = ("shoplake.collector.drain", "shoplake.collector.spool_process")
+"""What the collector starts."""
+
 
 def children(serving: Serving, module: str) -> list[int]:
     """Give the processes that the service runs of a module."""
@@ -78,7 +81,8 @@ def test_a_signal_ends_all_of_it_and_the_record_says_so(own_released: Settings) 
         serving.process.send_signal(signal.SIGTERM)
         assert serving.process.wait(60) == 0
         until(lambda: not children(serving, "shoplake.portal.stream_process"), 10)
-        until(lambda: not children(serving, "shoplake.collector.drain"), 10)
+        for module in BESIDE:
+            until(lambda module=module: not children(serving, module), 10)  # type: ignore[misc]
     assert [entry.outcome for entry in find(own_released, Wanted(action="serve"))] == ["begun", "ok"]
     assert "Traceback" not in serving.log.read_text(encoding="utf-8")
 
@@ -88,7 +92,7 @@ def test_nothing_outlives_a_service_that_is_killed(own_released: Settings) -> No
         until(lambda: children(serving, "shoplake.portal.stream_process"))
         serving.process.kill()
         serving.process.wait()
-        for module in ("shoplake.portal.stream_process", "shoplake.collector.drain"):
+        for module in ("shoplake.portal.stream_process", *BESIDE):
             until(lambda module=module: not children(serving, module))  # type: ignore[misc]
 
 
