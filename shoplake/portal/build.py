@@ -1,7 +1,7 @@
 """Takes what browsers need out of npm's packages: ``python -m shoplake.portal.build``.
 
 The packages come by ``npm ci``. Nothing of them is in the repository; the files are made into ``static/vendor``, beside
-their licences, and compressed once. The editor of the SQL console is bundled by esbuild.
+their licences, and compressed once. The editor of the SQL console and what charts need of ECharts are bundled by esbuild.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from shoplake.portal.pages.assets import VENDOR
 
 ROOT = Path(__file__).parents[2]
-EDITOR = Path(__file__).parent / "editor" / "editor.js"
+BUNDLES = Path(__file__).parent / "bundles"
 FILES = {
     "htmx.js": "htmx.org/dist/htmx.min.js",
     "echarts.js": "echarts/dist/echarts.common.min.js",
@@ -48,17 +48,18 @@ def build(packages: Path = ROOT / "node_modules", target: Path = VENDOR) -> list
     target.mkdir(parents=True)
     for name, source in FILES.items():
         shutil.copyfile(packages / source, target / name)
-    bundled = _bundle(packages, target / "editor.js")
-    licences = [*LICENCES, *(f"{name}/LICENSE" for name in bundled)]
+    bundled = {file.name: _bundle(packages, file, target / file.name) for file in sorted(BUNDLES.glob("*.js"))}
+    inside = {name for names in bundled.values() for name in names if name != "echarts"}
+    licences = [*LICENCES, *(f"{name}/LICENSE" for name in sorted(inside))]
     texts = [f"{name}\n\n{(packages / name).read_text(encoding='utf-8')}" for name in licences]
     (target / "LICENCES.txt").write_text("\n\n".join(texts), encoding="utf-8")
     (target / ".ready").touch()
     _compress([str(file) for file in sorted(target.glob("*.js"))])
-    return [] if bundled else ["editor.js"]
+    return [name for name, parts in bundled.items() if not parts and name not in FILES]
 
 
-def _bundle(packages: Path, target: Path) -> list[str]:
-    """Bundle the editor; give the packages that are in it, none where it cannot be made."""
+def _bundle(packages: Path, source: Path, target: Path) -> list[str]:
+    """Bundle a script; give the packages that are in it, none where it cannot be made."""
     node, bundler = shutil.which("node"), packages / BUNDLER
     if node is None or not bundler.is_file():
         return []
@@ -66,7 +67,7 @@ def _bundle(packages: Path, target: Path) -> list[str]:
         listed = Path(folder) / "inputs.json"
         options = ["--bundle", "--minify", "--format=iife", "--target=es2022", "--legal-comments=none"]
         done = subprocess.run(  # noqa: S603 - our own files
-            [node, str(bundler), str(EDITOR), *options, f"--outfile={target}", f"--metafile={listed}"],
+            [node, str(bundler), str(source), *options, f"--outfile={target}", f"--metafile={listed}"],
             env=os.environ | {"NODE_PATH": str(packages)},
             capture_output=True,
             text=True,
