@@ -15,11 +15,12 @@ from pathlib import Path
 from shoplake.home import home_lock
 from shoplake.keys.keyring import Keyring
 from shoplake.lake.merging import merge_small
-from shoplake.lake.streaming import StreamBatch, StreamLander, joined
+from shoplake.lake.streaming import StreamBatch, StreamLander
 from shoplake.pipeline.init import init_home
 from shoplake.pipeline.run import run
 from shoplake.pipeline.stream import Stream
 from shoplake.settings import Settings, load_settings
+from shoplake.sources.partitions import joined
 from shoplake.store.engine import open_store
 from shoplake.store.ledger import Ledger, StreamRange
 

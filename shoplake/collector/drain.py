@@ -20,7 +20,8 @@ from shoplake.errors import PositionMoved, ShoplakeError
 from shoplake.garbage import collect_rarely
 from shoplake.lake.landing import LandedFile
 from shoplake.lake.locks import spool_lock
-from shoplake.lake.streaming import StreamBatch, StreamLander, joined
+from shoplake.lake.streaming import StreamBatch, StreamLander
+from shoplake.sources.partitions import joined
 from shoplake.store.ledger import StreamRange
 
 if TYPE_CHECKING:

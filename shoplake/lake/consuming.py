@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from shoplake.audit.recording import changing
 from shoplake.errors import LockedError, PositionMoved
 from shoplake.lake.landing_processes import LandingProcesses
-from shoplake.lake.streaming import StreamBatch, StreamLander, joined
+from shoplake.lake.streaming import StreamBatch, StreamLander
 from shoplake.sources.kafka import chosen_topics
 from shoplake.sources.topics import READ_SECONDS, TopicReader
 from shoplake.store.ledger import StreamRange
@@ -195,8 +195,8 @@ class _Consuming:
     def _land(self, messages: Messages) -> LandedFile:
         """Land a batch; runs in a landing thread, which does it or waits for the process that does."""
         where = StreamRange(messages.stream, messages.partition, messages.first_offset, messages.next_offset)
-        batch = StreamBatch(where, joined(messages.lines), messages.received_at, messages.event_keys)
-        messages.lines.clear()  # they are not held twice
+        batch = StreamBatch(where, b"\n".join(messages.pieces), messages.received_at, messages.event_keys)
+        messages.pieces.clear()  # they are not held twice
         if self._processes is not None and len(batch.lines) >= LARGE_BYTES and self._processes.are_ready():
             processes = self._processes
             landed = self._unlocked(lambda: processes.land(messages.source, batch))

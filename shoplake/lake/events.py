@@ -67,7 +67,7 @@ class EventBatch:
                 self._odd.append((file_id, odd))
                 self._odd_waiting += len(odd.lines)
                 drift.update(odd.drift)
-            self._waiting += len(rows.lines)
+            self._waiting += rows.count
             if self._waiting >= CHECK_ROWS:
                 self._check_plain()
             if self._odd_waiting >= CHECK_ROWS:

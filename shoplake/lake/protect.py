@@ -72,7 +72,7 @@ def _note_people(con: DuckDBPyConnection, vault: Vault, identifiers: list[Field]
     for field in identifiers:
         query = f"select distinct {quoted(field.name)}::varchar from clear_rows where {quoted(field.name)} is not null"
         found.update(con.execute(query).to_arrow_table().column(0).to_pylist())
-    known = vault.people(found)
+    known = vault.people(found, have_texts=has_texts)
     # Not `people`: a table of that name, left by an earlier batch, would be read in its place.
     noted = pa.table(  # noqa: F841 - read by name
         {

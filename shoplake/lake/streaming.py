@@ -48,7 +48,7 @@ class StreamBatch:
 
     range: StreamRange
     lines: bytes
-    """One JSON object a line, as `joined` gives them."""
+    """One JSON object a line, as `shoplake.sources.partitions.joined` gives them."""
     received_at: dt.datetime
     """When the first of them arrived (UTC): an event older than that by more than its contract allows is late."""
     event_keys: Sequence[tuple[int, bytes]] = ()
@@ -59,14 +59,6 @@ class StreamBatch:
         """Name the batch as the ledger does: ``<stream>/<partition>/<first offset>-<last offset>``."""
         r = self.range
         return f"{r.stream}/{r.partition}/{r.first_offset:012d}-{r.next_offset - 1:012d}"
-
-
-def joined(events: Sequence[bytes]) -> bytes:
-    """Give JSON objects as lines; a line break within one stands between its values, and becomes a space."""
-    lines = b"\n".join(events)
-    if lines.count(b"\n") == len(events) - 1 and b"\r" not in lines:
-        return lines
-    return b"\n".join(event.replace(b"\n", b" ").replace(b"\r", b" ") for event in events)
 
 
 def _utc_now() -> dt.datetime:

@@ -12,6 +12,7 @@ import datetime as dt
 import hashlib
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,8 @@ class People:
     """Keyed hashes of the identifiers."""
     names: Sequence[str]
     """Pseudonyms."""
-    sealed_text_keys: Sequence[bytes]
+    sealed_text_keys: bytes
+    """One after the other; empty if no text is to be sealed."""
 
     @property
     def pseudonyms(self) -> dict[str, str]:
@@ -70,20 +72,25 @@ class Vault:
         calls: one look-up of many is cheap, and a person who was erased meanwhile must not come back under the old
         pseudonym.
         """
-        return self.people(identifiers).pseudonyms
+        return self.people(identifiers, have_texts=False).pseudonyms
 
-    def people(self, identifiers: Iterable[str]) -> People:
-        """Give the persons behind identifiers, each once, as `pseudonyms` does, with what `seal_texts` needs."""
+    def people(self, identifiers: Iterable[str], *, have_texts: bool = True) -> People:
+        """Give the persons behind identifiers, each once, as `pseudonyms` does.
+
+        Args:
+            identifiers: real ones, any number of times.
+            have_texts: whether texts of theirs will be sealed.
+
+        """
         by_lookup = self._lookups(set(identifiers))
         lookups = sorted(by_lookup)
-        names, keys = self._find(lookups)
-        if None in names:
-            missing = [place for place, name in enumerate(names) if name is None]
-            new = [lookups[place] for place in missing]
+        found = self._find(lookups, with_keys=have_texts)
+        while len(found.names) < len(lookups):  # again, if one was erased as soon as they were known
+            known = set(_cut(found.lookups, LOOKUP_BYTES))
+            new = [lookup for lookup in lookups if lookup not in known]
             self._add({lookup: by_lookup[lookup] for lookup in new})
-            for place, name, key in zip(missing, *self._find(new), strict=True):
-                names[place], keys[place] = name, key
-        return People([by_lookup[lookup] for lookup in lookups], lookups, names, keys)
+            found = found.merged(self._find(new, with_keys=have_texts))
+        return People([by_lookup[lookup] for lookup in lookups], lookups, found.names, found.keys)
 
     def seal_texts(self, people: People, whose: Sequence[int], texts: Sequence[bytes]) -> list[bytes]:
         """Encrypt texts, each under its person's key; give nonce and ciphertext.
@@ -98,9 +105,7 @@ class Vault:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         places = sorted(set(whose))
-        opened = _Unsealer(self._keyring).open_all(
-            [people.lookups[place] for place in places], [people.sealed_text_keys[place] for place in places]
-        )
+        opened = _Unsealer(self._keyring).open_keys(people.lookups, people.sealed_text_keys, places)
         keys, sealed = dict(zip(places, opened, strict=True)), list[bytes]()
         last, encrypt, name = -1, AESGCM(bytes(KEY_BYTES)).encrypt, b""
         for nonce, place, text in zip(_nonces(len(texts)), whose, texts, strict=True):
@@ -121,7 +126,8 @@ class Vault:
             found = {name: (bytes(lookup), bytes(key)) for lookup, name, key in _select(con, "pseudonym", names)}
         if unknown := [name for name in names if name not in found]:
             raise KeyAccessError(f"The vault knows no person {unknown[0]}.", hint="The person may have been erased.")
-        people = People(names, [found[name][0] for name in names], names, [found[name][1] for name in names])
+        text_keys = b"".join(found[name][1] for name in names)
+        people = People(names, [found[name][0] for name in names], names, text_keys)
         places = {name: place for place, name in enumerate(names)}
         sealed = self.seal_texts(people, [places[name] for name, _ in texts], [text.encode() for _, text in texts])
         return [base64.b64encode(data).decode("ascii") for data in sealed]
@@ -174,23 +180,13 @@ class Vault:
             found[second.digest()] = identifier
         return found
 
-    def _find(self, lookups: Sequence[bytes]) -> tuple[list[str], list[bytes]]:
-        """Give pseudonyms and sealed text keys by keyed hashes; None in both for who is not in the vault."""
-        names: list[Any] = [None] * len(lookups)
-        keys: list[Any] = [None] * len(lookups)
+    def _find(self, lookups: Sequence[bytes], *, with_keys: bool) -> _Found:
+        """Give those who are in the vault, by keyed hashes in ascending order."""
         with self._store.reading() as con:
             if con.dialect.name == "sqlite":
-                known, known_names, known_keys = _known(con, lookups)
-                if known == lookups:
-                    return known_names, known_keys
-                rows: Iterable[Any] = zip(known, known_names, known_keys, strict=True)
-            else:
-                rows = _select(con, "lookup", lookups)
-            places = {lookup: place for place, lookup in enumerate(lookups)}
-            for lookup, name, sealed in rows:
-                place = places[bytes(lookup)]
-                names[place], keys[place] = name, bytes(sealed)
-        return names, keys
+                return _known(con, lookups, with_keys=with_keys)
+            rows = sorted((bytes(lookup), name, bytes(key)) for lookup, name, key in _select(con, "lookup", lookups))
+        return _Found.of(rows, with_keys=with_keys)
 
     def _add(self, people: dict[bytes, str]) -> None:
         """Insert new persons; one who came in between through another process stays as that process made them."""
@@ -237,21 +233,43 @@ def _select(con: Connection, by: str, wanted: Sequence[Any]) -> Iterator[Any]:
     cursor.close()
 
 
-def _known(con: Connection, lookups: Sequence[bytes]) -> tuple[list[bytes], list[str], list[bytes]]:
-    """Give lookups, pseudonyms and sealed text keys of who is in the vault, from SQLite, by a statement with one row.
+@dataclass(frozen=True)
+class _Found:
+    """Persons of the vault in the order of their keyed hashes: values of one length stand one after the other."""
+
+    lookups: bytes
+    names: list[str]
+    keys: bytes
+    """Sealed text keys; empty if they were not asked for."""
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[bytes, str, bytes]], *, with_keys: bool) -> _Found:
+        keys = b"".join(key for _, _, key in rows) if with_keys else b""
+        return cls(b"".join(lookup for lookup, _, _ in rows), [name for _, name, _ in rows], keys)
+
+    def merged(self, other: _Found) -> _Found:
+        return self.of(sorted([*self._rows(), *other._rows()]), with_keys=bool(self.keys or other.keys))
+
+    def _rows(self) -> Iterator[tuple[bytes, str, bytes]]:
+        keys = _cut(self.keys, SEALED_KEY_BYTES) or [b""] * len(self.names)
+        return zip(_cut(self.lookups, LOOKUP_BYTES), self.names, keys, strict=True)
+
+
+def _known(con: Connection, lookups: Sequence[bytes], *, with_keys: bool) -> _Found:
+    """Give who is in the vault, from SQLite, by a statement with one row.
 
     The driver gives up the interpreter for each row and waits for it again, which takes longer than the look-up.
     """
     cursor = con.connection.cursor()
+    keys = "cast(group_concat(sealed_text_key, '') as blob)" if with_keys else "null"
     cursor.execute(
-        f"{PLACES} select cast(group_concat(lookup, '') as blob), group_concat(pseudonym, ' '), "
-        "cast(group_concat(sealed_text_key, '') as blob) from places cross join person on lookup = "
-        f"substr(?, place * {LOOKUP_BYTES} + 1, {LOOKUP_BYTES})",
+        f"{PLACES} select cast(group_concat(lookup, '') as blob), group_concat(pseudonym, ' '), {keys} "
+        f"from places cross join person on lookup = substr(?, place * {LOOKUP_BYTES} + 1, {LOOKUP_BYTES})",
         (len(lookups) - 1, b"".join(lookups)),
     )
-    ((found, names, keys),) = cursor.fetchall()
+    ((found, names, found_keys),) = cursor.fetchall()
     cursor.close()
-    return _cut(found or b"", LOOKUP_BYTES), (names or "").split(), _cut(keys or b"", SEALED_KEY_BYTES)
+    return _Found(found or b"", (names or "").split(), found_keys or b"")
 
 
 def _insert_at_once(cursor: Any, new: Sequence[tuple[bytes, bytes, bytes, bytes]], now: str) -> None:  # noqa: ANN401 - the driver is not typed
@@ -305,34 +323,47 @@ class _Unsealer:
         self._keyring, self._opens = keyring, dict[bytes, Any]()
 
     def __call__(self, lookup: bytes, sealed: bytes) -> bytes:
-        return self.open_all([lookup], [sealed])[0]
+        end = VERSION_BYTES + NONCE_BYTES
+        with _damage_said():
+            return self._opener(sealed[:VERSION_BYTES])(sealed[VERSION_BYTES:end], sealed[end:], lookup)  # type: ignore[no-any-return]
 
-    def open_all(self, lookups: Sequence[bytes], sealed: Sequence[bytes]) -> list[bytes]:
-        """Open one value of each person.
+    def open_keys(self, lookups: Sequence[bytes], sealed: bytes, places: Sequence[int]) -> list[bytes]:
+        """Open the text keys of the persons at some places among those whose sealed keys stand one after the other.
 
         Raises:
             KeyAccessError: one is damaged, or another person's.
 
         """
-        from cryptography.exceptions import InvalidTag
-
-        versions = {one[:VERSION_BYTES] for one in sealed}
-        opens = {version: self._opens.get(version) or self._opener(version) for version in versions}
-        end = VERSION_BYTES + NONCE_BYTES
-        try:
+        starts = [place * SEALED_KEY_BYTES for place in places]
+        versions = {sealed[start : start + VERSION_BYTES] for start in starts}
+        opens = {version: self._opener(version) for version in versions}
+        only = next(iter(opens.values())) if len(opens) == 1 else None
+        nonce, end = VERSION_BYTES + NONCE_BYTES, SEALED_KEY_BYTES
+        with _damage_said():
             return [
-                opens[one[:VERSION_BYTES]](one[VERSION_BYTES:end], one[end:], lookup)
-                for lookup, one in zip(lookups, sealed, strict=True)
+                (only or opens[sealed[start : start + VERSION_BYTES]])(
+                    sealed[start + VERSION_BYTES : start + nonce], sealed[start + nonce : start + end], lookups[place]
+                )
+                for place, start in zip(places, starts, strict=True)
             ]
-        except InvalidTag as error:
-            raise KeyAccessError("A person's row in the vault is damaged.", hint="Restore the store.") from error
 
     def _opener(self, version: bytes) -> Any:  # noqa: ANN401 - the library's own function
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        key = self._keyring.get(SEALING_KEY, int.from_bytes(version, "big"))
-        self._opens[version] = AESGCM(key.secret).decrypt
+        if version not in self._opens:
+            key = self._keyring.get(SEALING_KEY, int.from_bytes(version, "big"))
+            self._opens[version] = AESGCM(key.secret).decrypt
         return self._opens[version]
+
+
+@contextmanager
+def _damage_said() -> Iterator[None]:
+    from cryptography.exceptions import InvalidTag
+
+    try:
+        yield
+    except InvalidTag as error:
+        raise KeyAccessError("A person's row in the vault is damaged.", hint="Restore the store.") from error
 
 
 def reseal(store: Store, keyring: Keyring) -> int:

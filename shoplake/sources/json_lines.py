@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,12 +18,16 @@ from shoplake.sources.lexers import KEEP_BYTES, LONGEST_LINE, TextRows, cut_json
 from shoplake.sources.shape import BOM, Shape, opened
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 BLOCK = 1 << 20
 """Bytes read at once: some thousand lines, whose objects stay in the processor's cache."""
 EXPONENT = ":[ \\t]*-?[0-9.]+[eE]"
 """A number with an exponent (or a text that looks like one): its value alone would not show how it was written."""
+DECODED_LINES = 64
+"""Lines that are decoded together where some of a block are odd."""
 SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**63 - 1
 DRIFT_NAMES, DRIFT_SHARE = 64, 0.05
 
@@ -48,14 +53,20 @@ class EventRows:
     odd: list[TextRows]
     """Rows of the other lines, as the careful reader gives them."""
     first_line: int
-    lines: Sequence[bytes]
-    """All lines as they came; ``lines[0]`` has the number ``first_line``."""
+    count: int
+    """Lines, odd ones included."""
+    piece: bytes
+    """All lines as they came; the first has the number ``first_line``."""
     drift: dict[str, int] = field(default_factory=dict)
     """Plain rows by field that the contract does not know."""
 
     def raw(self, line: int) -> str:
         """Give the text of a plain line."""
-        return self.lines[line - self.first_line].decode()
+        return self._lines[line - self.first_line].decode()
+
+    @cached_property
+    def _lines(self) -> list[bytes]:
+        return self.piece.split(b"\n")
 
 
 def events_shape(blob: bytes) -> Shape:
@@ -80,11 +91,9 @@ def read_events(blocks: Iterable[bytes], fields: Sequence[TypedField]) -> Iterat
     """
     reader, number = _Reader(fields), 1
     for piece in _pieces(blocks):
-        lines = piece.split(b"\n")
-        if not lines[-1]:
-            lines.pop()
-        yield reader.read(lines, number, has_exponents=_has_exponent(piece))
-        number += len(lines)
+        rows = reader.read(piece, number)
+        number += rows.count
+        yield rows
 
 
 def _pieces(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -119,9 +128,9 @@ class _Reader:
         self.fields, self.names = fields, [f.name for f in fields]
         self.broken = (msgspec.DecodeError, UnicodeError, RecursionError)
         self.unknown: list[str] = []
-        self.decode = self._decoder()
+        self.decode, self.decode_lines = self._decoders()
 
-    def _decoder(self) -> Callable[[bytes], Any]:
+    def _decoders(self) -> tuple[Callable[[bytes], Any], Callable[[bytes], list[Any]]]:
         import msgspec
 
         kinds: dict[str, Any] = {"string": str | None, "integer": int | float | None}
@@ -132,16 +141,21 @@ class _Reader:
         for place, name in enumerate(self.unknown):
             columns.append((f"u{place}", Any, msgspec.field(default=msgspec.UNSET, name=name)))
         row = msgspec.defstruct("Row", columns, forbid_unknown_fields=True, gc=False)
-        decode: Callable[[bytes], Any] = msgspec.json.Decoder(row).decode
-        return decode
+        decoder = msgspec.json.Decoder(row)
+        return decoder.decode, decoder.decode_lines
 
-    def read(self, lines: Sequence[bytes], first_line: int, *, has_exponents: bool) -> EventRows:
-        """Read lines whose first has the number ``first_line``; ``has_exponents``: some may hold one."""
+    def read(self, piece: bytes, first_line: int) -> EventRows:
+        """Read whole lines, of which the first has the number ``first_line``."""
         import pyarrow as pa
 
-        decodable = _without_exponents(lines) if has_exponents else lines
-        rows, odd = self._decoded(decodable, first_line)
-        numbers = _others(range(first_line, first_line + len(lines)), odd)
+        piece = piece.removesuffix(b"\n")
+        count = piece.count(b"\n") + 1
+        has_exponents = _has_exponent(piece)
+        rows, odd = None if has_exponents else self._decoded_at_once(piece, count), list[int]()
+        lines = piece.split(b"\n") if rows is None else []
+        if rows is None:
+            rows, odd = self._decoded(_without_exponents(lines) if has_exponents else lines, first_line)
+        numbers = _others(range(first_line, first_line + count), odd)
         columns = [self._column(place, rows) for place in range(len(self.fields))]
         plain = pa.table([values for values, _ in columns], [f"f{place}" for place in range(len(columns))])
         plain = plain.append_column("_line", pa.array(numbers, pa.int64()))
@@ -150,28 +164,51 @@ class _Reader:
             is_plain = [True] * len(rows)
             for place in strange:
                 is_plain[place] = False
-                odd.append(numbers[place])
+                odd.append(int(numbers[place]))
             plain = plain.filter(pa.array(is_plain, pa.bool_()))
             rows = [row for row, keep in zip(rows, is_plain, strict=True) if keep]
         drift = self._drift(rows)
-        careful = self._careful(lines, first_line, sorted(odd))
-        self._learn(careful, len(lines))
-        return EventRows(plain, careful, first_line, lines, drift)
+        careful = self._careful(lines or piece.split(b"\n"), first_line, sorted(odd)) if odd else []
+        self._learn(careful, count)
+        return EventRows(plain, careful, first_line, count, piece, drift)
+
+    def _decoded_at_once(self, piece: bytes, count: int) -> list[Any] | None:
+        """Decode ``count`` lines by one call; None if they may not be one object each.
+
+        The decoder takes objects that stand anywhere. But where each line begins with ``{`` and ends with ``}``, every
+        line break stands between objects, for within one JSON has no such place; so as many objects as lines are one a
+        line.
+        """
+        if _has_longer_line(piece) or not _are_braced(piece):
+            return None
+        try:
+            rows = self.decode_lines(piece)
+        except self.broken:
+            return None
+        return rows if len(rows) == count else None
 
     def _decoded(self, lines: Sequence[bytes], first_line: int) -> tuple[list[Any], list[int]]:
+        """Decode lines of which some are odd; give the numbers of those, too."""
         rows, odd = list[Any](), list[int]()
-        if max(map(len, lines), default=0) > LONGEST_LINE:
-            # What is too long in bytes may be short enough in characters: that the careful reader decides.
-            lines = [b"" if len(line) > LONGEST_LINE else line for line in lines]
-        left = iter(lines)
-        while True:
-            try:
-                for row in map(self.decode, left):
-                    rows.append(row)  # noqa: PERF402 - what was decoded before a line that is odd is kept
-            except self.broken:
-                odd.append(first_line + len(rows) + len(odd))
+        for start in range(0, len(lines), DECODED_LINES):
+            some = lines[start : start + DECODED_LINES]
+            found = self._decoded_at_once(b"\n".join(some), len(some))
+            if found is None:
+                self._decode_singly(some, first_line + start, rows, odd)
             else:
-                return rows, odd
+                rows += found
+        return rows, odd
+
+    def _decode_singly(self, lines: Sequence[bytes], first_line: int, rows: list[Any], odd: list[int]) -> None:
+        for number, line in enumerate(lines, start=first_line):
+            # What is too long in bytes may be short enough in characters: that the careful reader decides.
+            if len(line) > LONGEST_LINE:
+                odd.append(number)
+                continue
+            try:
+                rows.append(self.decode(line))
+            except self.broken:
+                odd.append(number)
 
     def _column(self, place: int, rows: Sequence[Any]) -> tuple[pa.Array, list[int]]:
         """Give a field's values, and the places of the rows whose value is not plain."""
@@ -194,8 +231,6 @@ class _Reader:
         return found
 
     def _careful(self, lines: Sequence[bytes], first_line: int, odd: Sequence[int]) -> list[TextRows]:
-        if not odd:
-            return []
         texts = ((n, *readable(lines[n - first_line].decode("utf-8", KEEP_BYTES))) for n in odd)
         return list(cut_json_lines(texts, self.names))
 
@@ -205,7 +240,29 @@ class _Reader:
         new = [name for name in dict.fromkeys(often) if name not in self.unknown]
         if new and len(self.unknown) + len(new) <= DRIFT_NAMES:
             self.unknown += new
-            self.decode = self._decoder()
+            self.decode, self.decode_lines = self._decoders()
+
+
+def _are_braced(piece: bytes) -> bool:
+    """Say whether each line, the last without its ending, begins with ``{`` and ends with ``}``."""
+    import numpy as np
+
+    if not (piece.startswith(b"{") and piece.endswith(b"}")):
+        return False
+    found = np.frombuffer(piece, np.uint8)
+    breaks = np.flatnonzero(found == ord("\n"))
+    return bool((found[breaks - 1] == ord("}")).all() and (found[breaks + 1] == ord("{")).all())
+
+
+def _has_longer_line(piece: bytes) -> bool:
+    """Say whether any line is longer than a line may be."""
+    start = 0
+    while len(piece) - start > LONGEST_LINE:
+        end = piece.rfind(b"\n", start, start + LONGEST_LINE + 1)
+        if end < 0:
+            return True
+        start = end + 1
+    return False
 
 
 def _has_exponent(piece: bytes) -> bool:
@@ -224,11 +281,11 @@ def _without_exponents(lines: Sequence[bytes]) -> list[bytes]:
     return [b"" if is_found else line for line, is_found in zip(lines, found, strict=True)]
 
 
-def _others(numbers: range, left_out: Collection[int]) -> Sequence[int]:
-    if not left_out:
-        return numbers
-    out = set(left_out)
-    return [number for number in numbers if number not in out]
+def _others(numbers: range, left_out: Collection[int]) -> NDArray[np.int64]:
+    import numpy as np
+
+    every = np.arange(numbers.start, numbers.stop)
+    return np.delete(every, [number - numbers.start for number in left_out]) if left_out else every
 
 
 def _integers(values: list[Any]) -> tuple[pa.Array, list[int]]:

@@ -26,12 +26,12 @@ class Messages:
     first_offset: int
     next_offset: int
     """The first offset after them."""
-    lines: list[bytes]
-    """One an offset from ``first_offset``; empty where the topic has no message."""
+    pieces: list[bytes]
+    """Stretches of lines, one line an offset from ``first_offset``; empty where the topic has no message."""
     received_at: dt.datetime
     """When the broker or the producer stamped the first one (UTC)."""
     event_keys: list[tuple[int, bytes]]
-    """(place in ``lines``, key) of events that the topic may hold twice."""
+    """(place among the lines, key) of events that the topic may hold twice."""
 
 
 @dataclass
@@ -49,9 +49,10 @@ class Partition:
     seen_end: int = -1
     """Where the broker last said that the partition ends."""
     first_offset: int = field(init=False)
-    lines: list[bytes] = field(default_factory=list)
+    pieces: list[bytes] = field(default_factory=list)
+    """What is held, in stretches of lines: a message on its own would be touched again when the cache has lost it."""
     size: int = 0
-    """Bytes held."""
+    """Bytes held, without line breaks."""
     since: float = 0.0
     """Moment (monotonic seconds) at which the first line held was read."""
     received_at: dt.datetime | None = None
@@ -71,7 +72,7 @@ class Partition:
     @property
     def is_empty(self) -> bool:
         """Whether everything that was read has been taken."""
-        return not self.lines and not self._full
+        return not self.pieces and not self._full
 
     def add(
         self,
@@ -93,17 +94,17 @@ class Partition:
         if gap < 0:
             return
         if gap > LONGEST_GAP:
-            if self.lines:
+            if self.pieces:
                 self._full.append(self._close())
             self.first_offset, gap = offset, 0
-        if not self.lines:
+        if not self.pieces:
             self.since, self.received_at = time.monotonic(), _moment(*timestamp())
         if gap:
-            self.lines += [b""] * gap
+            self.pieces.append(b"\n" * (gap - 1))
         line = TOMBSTONE if value is None else value if value.strip() else NOTHING
         if event_key is not None:
-            self.event_keys.append((len(self.lines), event_key))
-        self.lines.append(line)
+            self.event_keys.append((offset - self.first_offset, event_key))
+        self.pieces.append(joined([line]))
         self.size += len(line)
         self.next_offset = offset + 1
 
@@ -122,18 +123,18 @@ class Partition:
             for place, (offset, value, key) in enumerate(zip(offsets, values, keys, strict=True)):
                 self.add(offset, value, partial(timestamp, place), key)
             return
-        if not self.lines:
+        if not self.pieces:
             self.since, self.received_at = time.monotonic(), _moment(*timestamp(0))
-        held = len(self.lines)
+        held = self.next_offset - self.first_offset
         self.event_keys += [(held + place, key) for place, key in enumerate(event_keys or ()) if key is not None]
-        self.lines += values  # type: ignore[arg-type]
-        self.size += sum(map(len, values))  # type: ignore[arg-type]
+        self.pieces.append(joined(values))  # type: ignore[arg-type]
+        self.size += len(self.pieces[-1]) - (count - 1)
         self.next_offset += count
 
     def take(self) -> Messages:
         """Give what is held up to a long gap, and hold it no longer."""
         taken = self._full.popleft() if self._full else self._close()
-        self.size -= sum(map(len, taken.lines))
+        self.size -= sum(map(len, taken.pieces)) + len(taken.pieces) - (taken.next_offset - taken.first_offset)
         return taken
 
     def _close(self) -> Messages:
@@ -144,12 +145,20 @@ class Partition:
             self.number,
             self.first_offset,
             self.next_offset,
-            self.lines,
+            self.pieces,
             self.received_at or dt.datetime.now(dt.UTC),
             self.event_keys,
         )
-        self.first_offset, self.lines, self.received_at, self.event_keys = self.next_offset, [], None, []
+        self.first_offset, self.pieces, self.received_at, self.event_keys = self.next_offset, [], None, []
         return closed
+
+
+def joined(events: Sequence[bytes]) -> bytes:
+    """Give JSON objects as lines; a line break within one stands between its values, and becomes a space."""
+    lines = b"\n".join(events)
+    if lines.count(b"\n") == len(events) - 1 and b"\r" not in lines:
+        return lines
+    return b"\n".join(event.replace(b"\n", b" ").replace(b"\r", b" ") for event in events)
 
 
 def _moment(kind: int, milliseconds: int) -> dt.datetime:

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby, repeat
-from operator import methodcaller
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from confluent_kafka import Message
 
 from shoplake.errors import UnreachableError
 from shoplake.sources.kafka import PATIENCE_SECONDS, connection, event_key, find_topics, group_member
 from shoplake.sources.partitions import Messages, Partition, TopicState, state_of
 
 if TYPE_CHECKING:
-    from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+    from confluent_kafka import Consumer, KafkaError, TopicPartition
 
     from shoplake.settings import Settings
 
 READ_MESSAGES = 10_000
 READ_SECONDS = 0.1
+REST_SECONDS = 0.1
+"""How long a partition that is read to its end is not asked for."""
 RETRY_SECONDS = 1.0
 NO_TOPIC_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 """Base64 of 16 zero bytes: what a broker that gives topics no ids says."""
 T = TypeVar("T")
-_error_of, _topic_of, _number_of = methodcaller("error"), methodcaller("topic"), methodcaller("partition")
-_offset_of, _value_of = methodcaller("offset"), methodcaller("value")
-_headers_of = methodcaller("headers")
+_error_of, _topic_of, _number_of, _headers_of = Message.error, Message.topic, Message.partition, Message.headers
+_offset_of: Callable[[Message], Any] = Message.offset
+_value_of: Callable[[Message], Any] = Message.value
 
 
 class StoppedError(Exception):
@@ -67,6 +72,8 @@ class TopicReader:
         self.is_assigned = False
         """Whether the group has dealt out the partitions at least once."""
         self._changes = 0
+        self._resting: dict[tuple[str, int], float] = {}
+        """Until when (monotonic seconds) a partition is not asked for."""
         self._settings, self._topics, self._positions, self._settle = settings, dict(topics), positions, settle
         self._is_stopping, self._say = is_stopping, say
         self._errors: list[KafkaError] = []
@@ -95,6 +102,7 @@ class TopicReader:
 
     def read(self, *, most: int = READ_MESSAGES, seconds: float = READ_SECONDS) -> None:
         """Read what has come, up to ``most`` messages, and for ``seconds`` at most."""
+        self._wake(time.monotonic())
         changes = self._changes
         messages = self._consumer.consume(most, seconds)
         if changes == self._changes:
@@ -110,30 +118,33 @@ class TopicReader:
             self._say("The Kafka brokers answer again.")
 
     def _hold(self, messages: Sequence[Message]) -> None:
-        errors = list(map(_error_of, messages))
         start = 0
-        for place in [place for place, error in enumerate(errors) if error is not None]:
+        has_errors = any(map(_error_of, messages))  # mostly not, and then no list of them has to be made
+        places = [n for n, error in enumerate(map(_error_of, messages)) if error] if has_errors else []
+        for place in places:
             self._hold_values(messages[start:place])
-            start, message, error = place + 1, messages[place], errors[place]
+            start, message = place + 1, messages[place]
+            topic, error = message.topic(), message.error()
             assert error is not None  # noqa: S101 - that is why we are here
-            topic = message.topic()
             if error.code() == error._AUTO_OFFSET_RESET and topic is not None:
                 self.restart(topic)
                 return  # all that follows is read again
             self._note(error, message)
-        self._hold_values(messages[start:])
+        self._hold_values(messages[start:] if start else messages)
 
     def _hold_values(self, messages: Sequence[Message]) -> None:
         """Hold messages without errors: those of a partition come in long runs, which are held at once."""
-        topics = map(_topic_of, messages) if len(self._topics) > 1 else repeat(next(iter(self._topics)), len(messages))
-        start = 0
-        for place, same in groupby(zip(topics, map(_number_of, messages), strict=True)):
-            run = messages[start : start + sum(1 for _ in same)]
+        if len(self._topics) > 1:
+            places: Iterator[Any] = zip(map(_topic_of, messages), map(_number_of, messages), strict=True)
+        else:
+            places = map(_number_of, messages)
+        only, start = next(iter(self._topics)), 0
+        for place, same in groupby(places):
+            run = messages[start : start + sum(map(len, zip(same)))]
             start += len(run)
-            partition = self.partitions.get(place)
+            partition = self.partitions.get(place if len(self._topics) > 1 else (only, place))
             if partition is not None:
-                headers = list(map(_headers_of, run))
-                keys = [event_key(of) for of in headers] if any(headers) else None
+                keys = [event_key(of) for of in map(_headers_of, run)] if any(map(_headers_of, run)) else None
                 partition.extend(list(map(_offset_of, run)), list(map(_value_of, run)), _stamps_of(run), keys)
 
     def commit(self, messages: Messages) -> None:
@@ -151,6 +162,7 @@ class TopicReader:
     def restart(self, topic: str) -> None:
         """Read our partitions of a topic from where the ledger says, and forget what is held of them."""
         self._settle()
+        self._wake()
         ours = [number for name, number in self.partitions if name == topic]
         state = self._look(topic)
         for number in ours:
@@ -185,6 +197,7 @@ class TopicReader:
 
     def _let_go(self, consumer: Consumer) -> None:
         self._changes += 1
+        self._wake()
         self.is_assigned = False
         self.partitions.clear()
         consumer.unassign()
@@ -257,6 +270,7 @@ class TopicReader:
             partition = self.partitions.get((topic, message.partition()))  # type: ignore[arg-type]
             if partition is not None:
                 partition.seen_end = message.offset() or 0
+                self._rest(partition)
         elif error.fatal() or code in {error.TOPIC_AUTHORIZATION_FAILED, error.GROUP_AUTHORIZATION_FAILED}:
             raise UnreachableError(
                 f"Kafka refuses: {error.str()}", hint="May the user read the topics and use the group?"
@@ -267,6 +281,30 @@ class TopicReader:
             self._tell("down", "The Kafka brokers do not answer; waiting for them.")
         elif code != error._MAX_POLL_EXCEEDED:
             self._tell(error.name(), f"Kafka reports {error.name()}{f' for {topic}' if topic else ''}.")
+
+    def _rest(self, partition: Partition) -> None:
+        """Ask no more for a partition that is read to its end, for a moment.
+
+        Some brokers answer at once that there is nothing, ten thousand times a second. What was fetched in between is
+        dropped and fetched again from the client's own position: that has to be ours.
+        """
+        from confluent_kafka import KafkaException
+
+        here = _at(partition)
+        with suppress(KafkaException):
+            if self._consumer.position([here])[0].offset == partition.next_offset:
+                self._consumer.pause([here])
+                self._resting[partition.topic, partition.number] = time.monotonic() + REST_SECONDS
+
+    def _wake(self, now: float = math.inf) -> None:
+        """Ask again for partitions that have rested until ``now``."""
+        from confluent_kafka import KafkaException, TopicPartition
+
+        due = [place for place, until in self._resting.items() if until <= now]
+        for place in due:
+            del self._resting[place]
+            with suppress(KafkaException):
+                self._consumer.resume([TopicPartition(*place)])
 
     def _tell(self, what: str, text: str) -> None:
         if what not in self._told:

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from shoplake.lake import merging
 from shoplake.lake.landing import land
-from shoplake.lake.streaming import StreamBatch, StreamLander, joined
+from shoplake.lake.streaming import StreamBatch, StreamLander
 from shoplake.pipeline.run import run
 from shoplake.pipeline.stream import Stream
 from shoplake.settings import Settings
+from shoplake.sources.partitions import joined
 from shoplake.store.ledger import StreamRange
 from tests.journey.world import DAY, FIRST, differences, home_in, relaxed, rows, tables, write
 

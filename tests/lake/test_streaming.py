@@ -22,9 +22,10 @@ from shoplake.lake.browse import show_rows as lake_rows
 from shoplake.lake.landing import land, land_inbox
 from shoplake.lake.locks import landing_lock, stream_lock
 from shoplake.lake.quarantine import list_rows, replay, show_rows
-from shoplake.lake.streaming import StreamBatch, StreamLander, joined
+from shoplake.lake.streaming import StreamBatch, StreamLander
 from shoplake.pipeline.rotation import rotate
 from shoplake.settings import Settings
+from shoplake.sources.partitions import joined
 from shoplake.store.engine import open_store
 from shoplake.store.ledger import Ledger, StreamRange
 from tests.journey.test_encryption import readable
@@ -219,7 +220,8 @@ def test_nothing_personal_is_readable_in_any_file(settings: Settings) -> None:
 LAND = """
 import datetime as dt, json, sys
 from pathlib import Path
-from shoplake.lake.streaming import StreamBatch, StreamLander, joined
+from shoplake.lake.streaming import StreamBatch, StreamLander
+from shoplake.sources.partitions import joined
 from shoplake.settings import load_settings
 from shoplake.store.ledger import StreamRange
 settings, size = load_settings(Path(sys.argv[1])), int(sys.argv[2])
