@@ -45,7 +45,7 @@ def test_a_session_is_kept_in_a_cookie_that_scripts_and_other_hosts_cannot_have(
         assert (cookie["path"], cookie["domain"], cookie["samesite"].lower()) == ("/", "", "lax")
         me = browser.get("/v1/me").json()
         assert me["csrf_token"] == answer.json()["csrf_token"]
-        assert me["consoles"] == ["kpi", "kpis", "sql"]
+        assert me["consoles"] == ["catalog", "kpi", "kpis", "sql"]
         assert cookie.value not in answer.text
 
 
