@@ -1,7 +1,7 @@
 """Takes what browsers need out of npm's packages: ``python -m shoplake.portal.build``.
 
 The packages come by ``npm ci``. Nothing of them is in the repository; the files are made into ``static/vendor``, beside
-their licences, and compressed once. The editor of the SQL console, and what charts need of ECharts, is bundled by esbuild.
+their licences, and compressed once. esbuild bundles the editor of the SQL console, and what charts need of ECharts.
 """
 
 from __future__ import annotations
