@@ -39,7 +39,7 @@ node_modules/.ready: package.json package-lock.json .npmrc
 	@{ command -v npm >/dev/null && npm ci --ignore-scripts --no-audit --no-fund && touch $@; } || \
 	echo "No packages of npm: the portal shows tables without charts, and tests with such libraries are skipped."
 
-shoplake/portal/static/vendor/.ready: $(VENV)/.ready node_modules/.ready shoplake/portal/build.py shoplake/portal/editor/editor.js
+shoplake/portal/static/vendor/.ready: $(VENV)/.ready node_modules/.ready shoplake/portal/build.py $(wildcard shoplake/portal/bundles/*.js)
 	@$(BIN)/python -m shoplake.portal.build
 
 demo: setup
