@@ -88,6 +88,7 @@ def make_ready(
     definition: str,
     identity: Identity,
     warm: Warm,
+    against: Window | None = None,
 ) -> KpiAnswer:
     """Have an answer made for those who will ask for it. It is shown to nobody, and so on no record.
 
@@ -96,7 +97,7 @@ def make_ready(
 
     """
     days = (window.first, window.last)
-    return _answer_one(settings, name, *days, tuple(by), where, definition, None, identity, warm, None)
+    return _answer_one(settings, name, *days, tuple(by), where, definition, None, identity, warm, against)
 
 
 @rereads

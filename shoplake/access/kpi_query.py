@@ -142,8 +142,8 @@ class Query:
             self._run([self._rows(asked), "select count(*) as found from {before}"], sight, asked.where)[0]["found"]
         )
 
-    def text(self, sight: Sight, asked: Asked) -> str:
-        """Give the SELECT of those rows as a person would write it, its values in place."""
+    def text(self, manifest: Manifest, sight: Sight, asked: Asked) -> str:
+        """Give the SELECT of those rows as a person would write it over a release, its values in place."""
         from shoplake.keys.duckdb_session import text
 
         def value(match: re.Match[str]) -> str:
@@ -156,7 +156,7 @@ class Query:
         values = self._values(sight, asked.where)
         first = self._first(asked, is_daily=False)
         inner = self._base(asked, first)
-        named = NAMES.sub(lambda match: f"{self.manifest.tables[match[0]].database}.{match[0]}", inner).strip()
+        named = NAMES.sub(lambda match: f"{manifest.tables[match[0]].database}.{match[0]}", inner).strip()
         tests = " and ".join(self._tests(asked, first))
         return PARAMETER.sub(value, f"select kpi_rows.* from (\n{named}\n) as kpi_rows\nwhere {tests}")
 

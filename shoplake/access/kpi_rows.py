@@ -80,4 +80,4 @@ def _found(
         sight = Clock(manifest).now(kpi.sources, window)
         with sources.explained(kpi):
             rows = query.count(sight, asked)
-        return RowsBehind(rows, query.text(sight, asked) if rights.may_use("sql").is_allowed else "")
+        return RowsBehind(rows, query.text(manifest, sight, asked) if rights.may_use("sql").is_allowed else "")

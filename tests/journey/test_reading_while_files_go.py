@@ -16,7 +16,7 @@ from shoplake.access import kpi, session, sql
 from shoplake.errors import KeyAccessError, NotFoundError, QueryError
 from shoplake.keys.keyring import Keyring
 from shoplake.keys.rereading import ATTEMPTS, rereads
-from shoplake.lake import browse, quarantine
+from shoplake.lake import browse, quarantine, quarantine_room
 from shoplake.lake.landing import land
 from shoplake.monitoring.status import status
 from shoplake.pipeline import releases
@@ -103,7 +103,7 @@ def test_raw_rows_are_shown_and_exported_over_a_rotation(
 
 def test_quarantined_rows_are_shown_over_a_rotation(served: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [row.id for row in quarantine.list_rows(served)]
-    between(monkeypatch, quarantine, "lake_object_path", lambda: rotate(served), after=True)
+    between(monkeypatch, quarantine_room, "lake_object_path", lambda: rotate(served), after=True)
     assert all("many" in str(row.raw) for row in quarantine.show_rows(served, ids))
 
 

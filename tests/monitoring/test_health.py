@@ -137,7 +137,7 @@ def test_a_release_says_how_it_differs_from_the_one_before(failing: Settings) ->
 def test_streams_say_how_far_they_have_landed_and_what_waits(settings: Settings) -> None:
     spool = open_spool(settings, Keyring.open(settings))
     event = b'{"session_id":"s","page":"/","timestamp":1767600000}'
-    spool.put([Deposit("web_events", event + b"\n" + event, 2, time.time(), lambda _: b"{}")])
+    spool.put([Deposit("web_events", event + b"\n" + event, 2, time.time())])
     spool.close()
     found = health(settings).streams
     assert found.has_spool

@@ -76,7 +76,10 @@ def test_events_are_taken_at_the_same_address_and_published_by_the_stream(whole:
 
 
 def test_a_signal_ends_all_of_it_and_the_record_says_so(own_released: Settings) -> None:
-    with Serving(own_released) as serving, home_lock(own_released):  # somebody else is changing the home
+    with (
+        Serving(own_released) as serving,
+        home_lock(own_released, wait_seconds=60),
+    ):  # somebody else is changing the home
         until(lambda: children(serving, "shoplake.portal.stream_process"))
         serving.process.send_signal(signal.SIGTERM)
         assert serving.process.wait(60) == 0

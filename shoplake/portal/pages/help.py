@@ -50,6 +50,7 @@ def purpose(language: Language, address: str) -> str:
         "/sql": "Ask in SQL: tables and columns with their docs, results as a table, a chart or a file.",
         "/catalog": "Every source, table, column and KPI: what it means, where it comes from, who uses it.",
         "/health": "Whether sources came in time, what is held in quarantine, how the last releases went.",
+        "/quarantine": "Rows that break a rule, with their reasons, and another check of them.",
         "/alerts": "What went out of bounds, and who looks after it.",
         "/privacy": "Requests of persons about their data.",
         "/audit": "Who looked at what, and when.",

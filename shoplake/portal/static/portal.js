@@ -144,7 +144,7 @@
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const chart = drawn.get(place) ?? echarts.init(place, null, { renderer: "svg" });
     drawn.set(place, chart);
-    if (!isLine) chart.resize({ animation: { duration: 0 } });
+    if (height) chart.resize({ animation: { duration: 0 } });
     chart.setOption({ animation: !still, animationDuration: 250, textStyle: { fontFamily: getComputedStyle(body).fontFamily }, ...option }, { notMerge: true });
     chart.off("click");
     chart.on("click", ({ dataIndex }) => {

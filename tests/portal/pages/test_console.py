@@ -115,9 +115,12 @@ def test_completion_offers_tables_columns_functions_and_keywords_of_ones_own(as_
 
     assert {"mart_sales__store_day", "mart_sales__stock_now"} <= set(offered("SELECT * FROM mart_"))
     assert not [name for name in offered("SELECT * FROM mart_") if "finance" in name or "support" in name]
-    assert "net_amount" in offered("SELECT 1 FROM sales.mart_sales__store_day d WHERE d.net")
-    assert "count_if" in offered("SELECT count_")
-    assert "QUALIFY" in offered("SELECT 1 QUAL")
+    offered("SELECT 1 FROM sales.mart_sales__store_day d WHERE d.net")
+    expect(options.locator(".cm-completionLabel", has_text="net_amount").first).to_be_visible(timeout=SLOW)
+    offered("SELECT count_")
+    expect(options.locator(".cm-completionLabel", has_text="count_if").first).to_be_visible(timeout=SLOW)
+    offered("SELECT 1 QUAL")
+    expect(options.locator(".cm-completionLabel", has_text="QUALIFY").first).to_be_visible(timeout=SLOW)
     page.wait_for_timeout(200)  # the list takes no key in the moment in which it opens
     page.keyboard.press("Enter")
     expect(page.locator(".cm-content")).to_have_text("SELECT 1 QUALIFY")
