@@ -128,7 +128,8 @@ def test_a_token_and_an_authority_come_from_the_environment(
 
 
 def test_an_interrupt_ends_the_query(served: Serving, token: str, home: Settings, clients: Clients) -> None:
-    code = f"import sys, shoplake; shoplake.connect(sys.argv[1]).sql({ENDLESS!r})"
+    heard = "signal.signal(signal.SIGINT, signal.default_int_handler)"  # who tests in the background has it ignored
+    code = f"import signal, sys, shoplake; {heard}; shoplake.connect(sys.argv[1]).sql({ENDLESS!r})"
     env = os.environ | {"SHOPLAKE_TOKEN": token, "SHOPLAKE_HOME": str(home.home)}
     with subprocess.Popen([sys.executable, "-c", code, served.url], env=env, stderr=subprocess.PIPE) as process:
         until(lambda: running(clients["sales"]))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -14,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 from shoplake.access.login import hash_password, open_logins
 from shoplake.portal.callers import SESSION_COOKIE
 from shoplake.settings import Settings, load_settings
-from tests.access.released import released
+from tests.access.released import identities, released
 from tests.portal.serving import PASSWORD, Serving
 
 __all__ = ["released"]
@@ -125,6 +126,37 @@ def asked(settings: Settings, user: str, *paths: str) -> list[httpx.Response]:
 
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(ask, settings, user, *paths).result()
+
+
+@contextmanager
+def persons_at(serving: Serving, browser: Browser) -> Iterator[Callable[..., Person]]:
+    """Give a function that gives a signed-in person at a browser of a kind; nothing may go wrong in any of them."""
+    made: list[Person] = []
+
+    def person(name: str, **how: object) -> Person:
+        made.append(with_session(Person(browser, serving.url, name, **how), serving.settings))
+        return made[-1]
+
+    yield person
+    for one in made:
+        assert (one.seen.problems, one.seen.foreign) == ([], [])
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def sessions(portal: Serving) -> Iterator[dict[str, httpx.Client]]:
+    """Give a browserless client for each user, by a session made in the store."""
+    import datetime as dt
+
+    found = {}
+    with open_logins(portal.settings) as logins:
+        for identity in identities(portal.settings):
+            token, _ = logins.sign_ins.add_session(identity.name, lasts=dt.timedelta(hours=1))
+            found[identity.name] = portal.client()
+            found[identity.name].cookies.set(SESSION_COOKIE, token)
+    yield found
+    for client in found.values():
+        client.close()
 
 
 def built() -> bool:

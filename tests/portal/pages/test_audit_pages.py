@@ -17,7 +17,7 @@ from shoplake.audit.recording import close_logs, write
 from shoplake.audit.segments import chain_folders, segment_path
 from shoplake.home import HomePaths
 from shoplake.settings import Settings
-from tests.portal.pages.conftest import Person, built, with_session
+from tests.portal.pages.conftest import Person, built, persons_at
 from tests.portal.pages.looking import faults, width
 from tests.portal.serving import Serving
 
@@ -53,16 +53,8 @@ def serving(watched: Settings) -> Iterator[Serving]:
 @pytest.fixture
 def as_(serving: Serving, browser: Browser) -> Iterator[As]:
     """Give a function that gives a signed-in person at a browser of a kind."""
-    made: list[Person] = []
-
-    def person(name: str, **how: object) -> Person:
-        made.append(with_session(Person(browser, serving.url, name, **how), serving.settings))
-        return made[-1]
-
-    yield person
-    for one in made:
-        assert (one.seen.problems, one.seen.foreign) == ([], [])
-        one.close()
+    with persons_at(serving, browser) as person:
+        yield person
 
 
 def actors(person: Person) -> list[str]:

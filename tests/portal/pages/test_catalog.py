@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import httpx
 import pytest
@@ -11,11 +11,9 @@ from playwright.sync_api import Browser, Page, expect
 from shoplake.access.catalogue import load_catalogue
 from shoplake.access.kpi import load_kpis
 from shoplake.access.kpi_sources import may_see
-from shoplake.access.login import open_logins
 from shoplake.access.rights import Rights
 from shoplake.catalogue.opening import open_catalogue
 from shoplake.contracts import load_contracts
-from shoplake.portal.callers import SESSION_COOKIE
 from shoplake.portal.pages.catalog.naming import address_of
 from shoplake.portal.pages.places import PLACES
 from tests.access.released import COST, SOUTH, WORDS, identities
@@ -29,22 +27,6 @@ Open = Callable[[str], Person]
 in_browser = pytest.mark.skipif(not built(), reason="npm's packages are not installed: call make setup")
 
 
-@pytest.fixture(scope="module")
-def clients(portal: Serving) -> Iterator[dict[str, httpx.Client]]:
-    """Give a browserless client for each user."""
-    import datetime as dt
-
-    found = {}
-    with open_logins(portal.settings) as logins:
-        for identity in identities(portal.settings):
-            token, _ = logins.sign_ins.add_session(identity.name, lasts=dt.timedelta(hours=1))
-            found[identity.name] = portal.client()
-            found[identity.name].cookies.set(SESSION_COOKIE, token)
-    yield found
-    for client in found.values():
-        client.close()
-
-
 @pytest.fixture
 def as_(people: dict[str, Person], portal: Serving, browser: Browser) -> Open:
     """Give a function that gives a signed-in person."""
@@ -53,12 +35,12 @@ def as_(people: dict[str, Person], portal: Serving, browser: Browser) -> Open:
 
 @pytest.mark.parametrize("user", ["north_sales", "admin"])
 def test_every_thing_has_a_page_that_shows_no_value_of_a_row(
-    user: str, clients: dict[str, httpx.Client], portal: Serving
+    user: str, sessions: dict[str, httpx.Client], portal: Serving
 ) -> None:
-    listed = clients[user].get("/catalog").text
+    listed = sessions[user].get("/catalog").text
     for ref, entry in open_catalogue(portal.settings).entries.items():
         assert f'href="{address_of(ref)}"' in listed
-        page = clients[user].get(address_of(ref))
+        page = sessions[user].get(address_of(ref))
         assert page.status_code == 200, ref
         for column in entry.columns:
             assert f'data-column="{column.name}"' in page.text, ref
@@ -69,10 +51,10 @@ def test_every_thing_has_a_page_that_shows_no_value_of_a_row(
 
 
 def test_what_a_role_may_not_see_is_locked_and_the_line_is_named(
-    clients: dict[str, httpx.Client], portal: Serving
+    sessions: dict[str, httpx.Client], portal: Serving
 ) -> None:
     for identity in identities(portal.settings):
-        rights, client = Rights.of(portal.settings, identity), clients[identity.name]
+        rights, client = Rights.of(portal.settings, identity), sessions[identity.name]
         for path in SOME:
             name, page = path.rsplit("/", maxsplit=1)[-1], client.get(path).text
             decision = rights.table(name) if name in load_catalogue() else rights.may_use("lake")
@@ -89,8 +71,8 @@ def test_what_a_role_may_not_see_is_locked_and_the_line_is_named(
         assert ('href="/finance/revenue"' in page) == sees_kpi
 
 
-def test_a_hidden_column_is_marked_and_left_out_of_the_query(clients: dict[str, httpx.Client]) -> None:
-    page = clients["sales"].get("/catalog/table/dim_product").text
+def test_a_hidden_column_is_marked_and_left_out_of_the_query(sessions: dict[str, httpx.Client]) -> None:
+    page = sessions["sales"].get("/catalog/table/dim_product").text
     assert LOCKED not in page
     row = page.partition('data-column="unit_cost_amount"')[2].partition("</tr>")[0]
     assert "locked" in row
@@ -98,28 +80,28 @@ def test_a_hidden_column_is_marked_and_left_out_of_the_query(clients: dict[str, 
     assert "unit_cost_amount" not in page.partition("LIMIT 100")[0].rpartition("SELECT")[2]
 
 
-def test_a_limited_person_sees_the_number_of_their_own_rows(clients: dict[str, httpx.Client]) -> None:
+def test_a_limited_person_sees_the_number_of_their_own_rows(sessions: dict[str, httpx.Client]) -> None:
     path = "/catalog/table/mart_sales__store_day"
-    assert "<dd>4</dd>" in clients["sales"].get(path).text
-    assert "<dd>2 (region: North)</dd>" in clients["north_sales"].get(path).text
+    assert "<dd>4</dd>" in sessions["sales"].get(path).text
+    assert "<dd>2 (region: North)</dd>" in sessions["north_sales"].get(path).text
 
 
-def test_an_address_of_nothing_is_said_to_be_one(clients: dict[str, httpx.Client]) -> None:
+def test_an_address_of_nothing_is_said_to_be_one(sessions: dict[str, httpx.Client]) -> None:
     for path in ("/catalog/table/nothing", "/catalog/nothing/pos", "/catalog/source/pos?column=nothing"):
-        assert clients["sales"].get(path).status_code == 404, path
-    assert clients["sales"].get("/catalog?q=").headers["location"] == "/catalog"
+        assert sessions["sales"].get(path).status_code == 404, path
+    assert sessions["sales"].get("/catalog?q=").headers["location"] == "/catalog"
 
 
-def test_every_source_says_whether_it_is_late(clients: dict[str, httpx.Client], portal: Serving) -> None:
+def test_every_source_says_whether_it_is_late(sessions: dict[str, httpx.Client], portal: Serving) -> None:
     for name in load_contracts(portal.settings):
-        page = clients["data_engineer"].get(f"/catalog/source/{name}").text
+        page = sessions["data_engineer"].get(f"/catalog/source/{name}").text
         row = page.partition(f'data-source="{name}"')[2].partition("</tr>")[0]
         assert ("late" in row) == (name not in {"stores", "products", "warehouses"}), name
         assert "<dt>Rows landed</dt>" in page
 
 
-def test_search_works_as_a_form_and_gives_proposals(clients: dict[str, httpx.Client]) -> None:
-    client = clients["support"]
+def test_search_works_as_a_form_and_gives_proposals(sessions: dict[str, httpx.Client]) -> None:
+    client = sessions["support"]
     page = client.get("/catalog", params={"q": "Absprungrate"}).text
     assert 'href="/catalog/kpi/bounce_rate"' in page
     assert 'value="Absprungrate"' in page
@@ -238,15 +220,15 @@ def test_it_works_without_scripts(portal: Serving, browser: Browser) -> None:
     person.close()
 
 
-def test_help_is_for_the_one_who_asks(clients: dict[str, httpx.Client], portal: Serving) -> None:
+def test_help_is_for_the_one_who_asks(sessions: dict[str, httpx.Client], portal: Serving) -> None:
     for identity in identities(portal.settings):
-        page = clients[identity.name].get("/help").text
+        page = sessions[identity.name].get("/help").text
         rights = Rights.of(portal.settings, identity)
         assert f"with the role {identity.role}." in page
         assert "admin" in page.partition("data-administrators")[2].partition("</p>")[0]
         assert ("/v1/kpis/" in page) == rights.may_use("kpi").is_allowed
         assert ("shoplake.connect" in page) == rights.may_use("sql").is_allowed
         assert 'href="/help"' in page
-    assert "region: North" in clients["north_sales"].get("/help").text
-    refused = clients["sales"].get("/finance")
+    assert "region: North" in sessions["north_sales"].get("/help").text
+    refused = sessions["sales"].get("/finance")
     assert (refused.status_code, 'href="/help#access"' in refused.text) == (403, True)

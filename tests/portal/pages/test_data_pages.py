@@ -19,7 +19,7 @@ from shoplake.pipeline import releases
 from shoplake.pipeline.run import run
 from shoplake.settings import Settings, load_settings
 from tests.access.released import contacts, tills, write
-from tests.portal.pages.conftest import Person, built, with_session
+from tests.portal.pages.conftest import Person, built, persons_at
 from tests.portal.pages.looking import faults, width
 from tests.portal.serving import Serving
 
@@ -66,16 +66,8 @@ def serving(troubled: Settings) -> Iterator[Serving]:
 @pytest.fixture
 def as_(serving: Serving, browser: Browser) -> Iterator[As]:
     """Give a function that gives a signed-in person at a browser of a kind."""
-    made: list[Person] = []
-
-    def person(name: str, **how: object) -> Person:
-        made.append(with_session(Person(browser, serving.url, name, **how), serving.settings))
-        return made[-1]
-
-    yield person
-    for one in made:
-        assert (one.seen.problems, one.seen.foreign) == ([], [])
-        one.close()
+    with persons_at(serving, browser) as person:
+        yield person
 
 
 def fact(page: Page, name: str) -> tuple[str | None, str | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -33,22 +32,6 @@ ROUTES = [route for router in ROUTERS for route in router.routes]
 def test_a_page_asks_who_looks(route: APIRoute) -> None:
     assert isinstance(route, PageRoute)
     assert (visitor in list(depended_on(route.dependant))) != (route.path in OPEN)
-
-
-@pytest.fixture(scope="module")
-def sessions(portal: Serving) -> Iterator[dict[str, httpx.Client]]:
-    """Give a browserless client for each user, by a session made in the store."""
-    import datetime as dt
-
-    found = {}
-    with open_logins(portal.settings) as logins:
-        for identity in identities(portal.settings):
-            token, _ = logins.sign_ins.add_session(identity.name, lasts=dt.timedelta(hours=1))
-            found[identity.name] = portal.client()
-            found[identity.name].cookies.set(SESSION_COOKIE, token)
-    yield found
-    for client in found.values():
-        client.close()
 
 
 def test_a_team_page_opens_for_those_who_may_see_a_kpi_of_it(
