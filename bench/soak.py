@@ -1,9 +1,8 @@
 """A collector under steady load for a while, for leaks: ``python -m bench.soak [--minutes 10] [--rate 20000]``.
 
 Sends NDJSON of 1,000 events at a steady rate to a collector that drains meanwhile. Prints the resident memory of the
-collector and of the processes that write the spool and drain it every so often, and at the end how much they grew from
-their first settled value to the last. Ends by itself; gives 1 if a request failed, events did not land, or memory grew
-by half.
+collector and of the process that drains every so often, and at the end how much they grew from their first settled
+value to the last. Ends by itself; gives 1 if a request failed, events did not land, or memory grew by half.
 """
 
 from __future__ import annotations
@@ -30,7 +29,6 @@ class Sample:
 
     seconds: float
     collector: float
-    spool: float
     drain: float
     waiting: int
     """Events that have not landed."""
@@ -87,7 +85,7 @@ def main() -> int:
         waiting = _wait_until_landed(port)
     print(f"{sender.sent * BATCH_EVENTS:,} events acknowledged; requests that failed: {sender.failed}; ", end="")
     print(f"events that have not landed {PATIENCE_SECONDS} s later at most: {waiting:,}")
-    growths = [_growth(samples, name) for name in ("collector", "spool", "drain")]
+    growths = [_growth(samples, name) for name in ("collector", "drain")]
     return 0 if not sender.failed and not waiting and max(growths) < MOST_GROWTH else 1
 
 
@@ -95,9 +93,9 @@ def _watch(port: int, pid: int, seconds: float, every: float) -> list[Sample]:
     samples, started = list[Sample](), time.monotonic()
     while (passed := time.monotonic() - started) < seconds:
         time.sleep(min(every, seconds - passed))
-        spool, drain = (_resident(child_of(pid, module)) for module in ("spool_process", "drain"))
-        sample = Sample(time.monotonic() - started, _resident(pid), spool, drain, _waiting(port))
-        print(f"{sample.seconds:6.0f} s  collector {sample.collector:6.1f} MiB  spool {spool:6.1f} MiB", end="  ")
+        drain = _resident(child_of(pid, "drain"))
+        sample = Sample(time.monotonic() - started, _resident(pid), drain, _waiting(port))
+        print(f"{sample.seconds:6.0f} s  collector {sample.collector:6.1f} MiB", end="  ")
         print(f"drain {drain:6.1f} MiB  waiting {sample.waiting:,}", flush=True)
         samples.append(sample)
     return samples

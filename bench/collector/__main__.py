@@ -48,19 +48,15 @@ def main() -> int:
 def _one_a_request(work: Path, seconds: float, rounds: int) -> bool:
     bodies = [_event(random.Random(n)) for n in range(500)]  # noqa: S311 - test data
     bare, ours = list[Found](), list[Found]()
-    bare_cost, our_cost, spool_cost = list[float](), list[float](), list[float]()
+    bare_cost, our_cost = list[float](), list[float]()
     for _ in range(rounds):
         with _bare() as (port, pid):
-            bare.append(_timed(Load(port, PATH, "none", bodies, CONNECTIONS, seconds), {pid: bare_cost}))
+            bare.append(_timed(Load(port, PATH, "none", bodies, CONNECTIONS, seconds), pid, bare_cost))
         with running_collector(work) as (port, key, _home, pid):
-            # A first request, so that the start of the process that writes the spool is not counted.
-            run(Load(port, PATH, key, bodies, 1, seconds, requests=1))
-            costs = {pid: our_cost, child_of(pid, "spool_process"): spool_cost}
-            ours.append(_timed(Load(port, PATH, key, bodies, CONNECTIONS, seconds), costs))
+            ours.append(_timed(Load(port, PATH, key, bodies, CONNECTIONS, seconds), pid, our_cost))
     reference, found = _median(bare), _median(ours)
-    server, spool = statistics.median(our_cost), statistics.median(spool_cost)
     print(f"processor time a request: bare {statistics.median(bare_cost):.1f} us, ", end="")
-    print(f"durable {server + spool:.1f} us ({server:.1f} in the server, {spool:.1f} in the spool's process); ", end="")
+    print(f"durable {statistics.median(our_cost):.1f} us; ", end="")
     print(f"the client {_client(bare):.1f} us beside the bare one, {_client(ours):.1f} us beside the durable one")
     print(f"bare 204 endpoint: {reference:,.0f} requests/s at {CONNECTIONS} connections")
     print(f"one durable event a request: {found:,.0f} requests/s, p99 {ours[-1].p99_milliseconds:.1f} ms", end=", ")
@@ -68,12 +64,11 @@ def _one_a_request(work: Path, seconds: float, rounds: int) -> bool:
     return found >= ONE_RATIO * reference and not _failures(ours)
 
 
-def _timed(load: Load, costs: dict[int, list[float]]) -> Found:
-    """Send; note the microseconds of processor that each process took for a request."""
-    before = {pid: cpu_seconds(pid) for pid in costs}
+def _timed(load: Load, pid: int, costs: list[float]) -> Found:
+    """Send; note the microseconds of processor that the server took for a request."""
+    before = cpu_seconds(pid)
     found = run(load)
-    for pid, noted in costs.items():
-        noted.append((cpu_seconds(pid) - before[pid]) / found.requests * 1e6)
+    costs.append((cpu_seconds(pid) - before) / found.requests * 1e6)
     return found
 
 

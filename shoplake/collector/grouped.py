@@ -7,7 +7,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -20,13 +20,6 @@ log = logging.getLogger("shoplake.collector")
 PATIENCE_SECONDS = 20.0
 """A request that has waited for so long is told to come again."""
 MOST_ITEMS = 4_000
-FEW_ITEMS = 16
-"""So many go in one round rather than in two."""
-SLOW_RATIO = 0.75
-"""Where all who came since the last round had come within less than this part of a round, all wait for the rounds."""
-LONGEST_LINGER_SECONDS = 0.005
-SHORTEST_LINGER_SECONDS = 0.001
-"""The event loop's clock has no finer steps."""
 
 
 @dataclass(eq=False, slots=True)
@@ -51,9 +44,7 @@ class Grouped(Generic[Item, Result]):
         self._name, self._work, self._most_bytes = name, work, most_bytes
         self._queue: deque[_Waiting[Item, Result]] = deque()
         self._working: list[_Waiting[Item, Result]] = []
-        self._expected, self._linger_until, self._ended_at = 0, 0.0, 0.0
-        self._is_open, self._is_looking = True, False
-        self._timer: asyncio.TimerHandle | None = None
+        self._is_open, self._is_looking, self._seen = True, False, 0
         self._round: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -98,26 +89,16 @@ class Grouped(Generic[Item, Result]):
         return waiting.future
 
     def _look(self) -> None:
-        """Begin a round, if it is time for one."""
+        """Begin a round, when a turn of the event loop has brought nothing new: one more item costs hardly anything."""
         self._is_looking = False
         if self._round is not None or not self._queue:
             return
         assert self._loop is not None  # noqa: S101 - `start` came first
-        if self._is_open and len(self._queue) < self._expected:
-            left = self._linger_until - time.monotonic()
-            if left > 0:
-                if self._timer is None:
-                    self._timer = self._loop.call_later(max(left, SHORTEST_LINGER_SECONDS), self._linger_no_more)
-                return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if group := self._take():
+        if self._is_open and len(self._queue) > self._seen:
+            self._is_looking, self._seen = True, len(self._queue)
+            self._loop.call_soon(self._look)
+        elif group := self._take():
             self._round = self._loop.create_task(self._work_on(group))
-
-    def _linger_no_more(self) -> None:
-        self._timer, self._linger_until = None, 0.0
-        self._look()
 
     def _take(self) -> list[_Waiting[Item, Result]]:
         """Take the next group from the queue, without those who have been told to come again."""
@@ -131,28 +112,11 @@ class Grouped(Generic[Item, Result]):
 
     async def _work_on(self, group: list[_Waiting[Item, Result]]) -> None:
         """Do a round, and see to the next one."""
-        self._working, began = group, time.monotonic()
+        self._working = group
         results = await self._results(group)
-        self._working, self._round = [], None
-        self._plan(began, group)
+        self._working, self._round, self._seen = [], None, 0
         _finish(group, results)
         self._look()
-
-    def _plan(self, began: float, group: list[_Waiting[Item, Result]]) -> None:
-        """Say for how many the next round lingers, and until when.
-
-        A round costs much, and one more item in it hardly anything. Those who wait now and those who are answered now
-        may come. Where rounds are slow, all of them are waited for, and so are a few. Where requests are read and
-        answered no faster than rounds are done, half of them go on being read and answered while a round is done for
-        the other half. It lingers for as long as this round took, so that nobody waits much longer than the disk makes
-        them.
-        """
-        ended = time.monotonic()
-        may_come, took = len(group) + len(self._queue), ended - began
-        last = self._queue[-1] if self._queue else group[-1]
-        is_slow = last.since - self._ended_at < SLOW_RATIO * took
-        self._expected = may_come if is_slow else max(min(may_come, FEW_ITEMS), may_come // 2)
-        self._linger_until, self._ended_at = ended + min(took, LONGEST_LINGER_SECONDS), ended
 
     async def _results(self, group: Sequence[_Waiting[Item, Result]]) -> Sequence[Result | Refusal]:
         try:
@@ -177,15 +141,28 @@ class Grouped(Generic[Item, Result]):
 
 
 class InThread(Generic[Item, Result]):
-    """Work that is done in a thread of its own, as `Grouped` takes it."""
+    """Work that is done in a thread of its own, as `Grouped` takes it.
 
-    def __init__(self, name: str, work: Callable[[Sequence[Item]], Sequence[Result]]) -> None:
-        """Do ``work`` in a thread called ``name``."""
+    Two threads that take turns at one interpreter hinder each other. Where the work is quick, the event loop therefore
+    stands still for it; where it was slow the last time, or turns out to be, the loop goes on meanwhile.
+    """
+
+    def __init__(
+        self, name: str, work: Callable[[Sequence[Item]], Sequence[Result]], *, stand_seconds: float = 0.0
+    ) -> None:
+        """Do ``work`` in a thread called ``name``; the loop stands still for it for up to ``stand_seconds``."""
         self._work, self._threads = work, ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._stand_seconds, self._is_quick = stand_seconds, stand_seconds > 0
 
     async def __call__(self, items: Sequence[Item]) -> Sequence[Result]:
         """Do it."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, self._work, items)
+        began, doing = time.monotonic(), self._threads.submit(self._work, items)
+        if self._is_quick:
+            wait([doing], self._stand_seconds)
+        try:
+            return doing.result() if doing.done() else await asyncio.wrap_future(doing)
+        finally:
+            self._is_quick = time.monotonic() - began < self._stand_seconds
 
     async def close(self) -> None:
         """End the thread, when it has done what it has begun."""

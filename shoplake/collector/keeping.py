@@ -16,7 +16,6 @@ from shoplake.errors import HomeError
 
 if TYPE_CHECKING:
     from shoplake.collector.metrics import Metrics
-    from shoplake.collector.spool_client import SpoolClient
     from shoplake.settings import Settings
     from shoplake.store.spool import Spool
 
@@ -27,7 +26,7 @@ LOOK_SECONDS, FORGET_SECONDS, STOP_SECONDS = 2.0, 60.0, 30.0
 class Keeping:
     """Starts the draining process, and starts it anew should it die."""
 
-    def __init__(self, settings: Settings, spool: SpoolClient | Spool, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, spool: Spool, metrics: Metrics) -> None:
         """Keep the spool of the home of ``settings``; with Kafka nothing but the collector itself writes it."""
         self._settings, self._spool, self._metrics = settings, spool, metrics
         self._landed: dict[str, int] = {}

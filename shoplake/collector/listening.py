@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 
+from shoplake.collector.one_write import OneWriteProtocol
 from shoplake.errors import InputError
 
 
@@ -19,7 +20,7 @@ def server_config(app: Any, tls: SSLContext | None = None) -> uvicorn.Config:  #
         app,
         interface="asgi3",
         loop="uvloop",
-        http="httptools",
+        http=OneWriteProtocol,
         ws="none",
         log_level="warning",
         access_log=False,

@@ -16,7 +16,6 @@ from shoplake.collector.keeping import Keeping
 from shoplake.collector.live import LiveEndpoint
 from shoplake.collector.metrics import Metrics
 from shoplake.collector.segment_endpoint import segment_paths
-from shoplake.collector.spool_client import SpoolClient
 from shoplake.contracts import stream_contracts
 from shoplake.keys.keyring import Keyring
 from shoplake.lake.locks import spool_lock
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from shoplake.store.spool import Spool
 
 log = logging.getLogger("shoplake.collector")
+STAND_SECONDS = 0.004
+"""A disk syncs in less; for one that does not, requests are read meanwhile, and refused where it hangs."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def open_collector(settings: Settings, window: LiveWindow | None = None) -> Iter
         stack.callback(spool.close)
         nothing = dict.fromkeys(stream_contracts(settings), (0, 0.0))
         doorkeeper, metrics = Doorkeeper(settings), Metrics(lambda: nothing | spool.backlog())
-        events, kept = _log(settings, spool, metrics, stack)
+        events = _log(settings, spool, stack)
         acceptance = Acceptance(settings, events, doorkeeper, metrics)
         limits = Limits(settings.collector_body_limit_bytes, settings.collector_memory_limit_bytes)
         segment = segment_paths(settings, acceptance, doorkeeper, metrics, limits)
@@ -73,7 +74,7 @@ def open_collector(settings: Settings, window: LiveWindow | None = None) -> Iter
         metrics.watch("waiting_requests", "Requests that wait for a commit.", lambda: len(acceptance.commits))
         doorkeeper.start()
         stack.callback(doorkeeper.stop)
-        keeping = Keeping(settings, kept, metrics)
+        keeping = Keeping(settings, spool, metrics)
         keeping.start()
         stack.callback(keeping.stop)
         if window is None:
@@ -87,14 +88,11 @@ def open_collector(settings: Settings, window: LiveWindow | None = None) -> Iter
         yield OpenCollector(app, acceptance, metrics, live)
 
 
-def _log(settings: Settings, spool: Spool, metrics: Metrics, stack: ExitStack) -> tuple[EventLog, SpoolClient | Spool]:
-    """Give what events are stored in, and by what the spool is kept small."""
+def _log(settings: Settings, spool: Spool, stack: ExitStack) -> EventLog:
+    """Give what events are stored in."""
     if settings.collector_log == "spool":
-        client = SpoolClient(settings)
-        stack.callback(client.close)
-        restarts = "Times that the process that writes the spool had to be started anew."
-        metrics.watch("spool_restarts", restarts, lambda: client.restarts)
-        return EventLog(client.put, client.leave), client
+        storing = InThread("commits", spool.put, stand_seconds=STAND_SECONDS)
+        return EventLog(storing, storing.close)
     from shoplake.collector.kafka_log import KafkaLog
 
     if waiting := sum(events for events, _ in spool.backlog().values()):
@@ -102,4 +100,4 @@ def _log(settings: Settings, spool: Spool, metrics: Metrics, stack: ExitStack) -
     opened = KafkaLog(settings, spool)
     stack.callback(opened.close)
     putting = InThread("commits", opened.put)
-    return EventLog(putting, putting.close), spool
+    return EventLog(putting, putting.close)

@@ -9,8 +9,8 @@ from typing import Literal
 from msgspec import Struct
 
 
-class Deposit(Struct, array_like=True, gc=False):
-    """A request's events, ready to be stored; goes from process to process as an array."""
+class Deposit(Struct, gc=False):
+    """A request's events, ready to be stored."""
 
     source: str
     lines: bytes
@@ -26,7 +26,7 @@ class Deposit(Struct, array_like=True, gc=False):
     """(number of the line, key) of events that may be repeated."""
 
 
-class Stored(Struct, array_like=True, gc=False):
+class Stored(Struct, gc=False):
     """What became of a deposit."""
 
     status: Literal["stored", "repeated", "conflict", "unavailable", "too_large"]

@@ -46,7 +46,7 @@ create table if not exists body (
     is_packed integer not null,
     data blob not null
 );
-create index if not exists body_by_source on body (source, id, events, received_at);
+drop index if exists body_by_source;
 create table if not exists request (
     key blob primary key, digest blob not null, answer blob not null, at real not null
 ) without rowid;

@@ -21,12 +21,11 @@ from tests.collector.running import Running, add_producer, event, landed_session
 
 
 class Senders:
-    """Threads that send events and note which were acknowledged; those with ids are sent until they are."""
+    """Threads that send events and note which were acknowledged."""
 
-    def __init__(self, running: Running, first: int, *, threads: int = 3, has_ids: bool = False) -> None:
+    def __init__(self, running: Running, first: int, *, threads: int = 3) -> None:
         self._running, self._stop, self._lock = running, threading.Event(), threading.Lock()
-        self._next, self._has_ids = first, has_ids
-        self.answers: set[int] = set()
+        self._next = first
         self.sent: set[str] = set()
         self.acknowledged: set[str] = set()
         self._threads = [threading.Thread(target=self._send) for _ in range(threads)]
@@ -45,15 +44,10 @@ class Senders:
                     self._next = numbers.stop
                 names = {f"s{n}" for n in numbers}
                 self.sent |= names
-                body = ndjson([event(n, **({"event_id": f"e{n}"} if self._has_ids else {})) for n in numbers])
                 try:
-                    answer = client.post("/v1/events/web_events", content=body)
-                    while self._has_ids and answer.status_code == 503:
-                        self.answers.add(503)
-                        answer = client.post("/v1/events/web_events", content=body)
+                    answer = client.post("/v1/events/web_events", content=ndjson([event(n) for n in numbers]))
                 except httpx.HTTPError:
                     return
-                self.answers.add(answer.status_code)
                 if answer.status_code == 200:
                     self.acknowledged |= names
 
@@ -70,27 +64,9 @@ def test_the_draining_process_is_started_anew_and_ends_with_the_collector(settin
         assert running.send(event(1)).status_code == 200
         _until(lambda: landed_sessions(settings) == ["s1"])
         assert running.metrics()["shoplake_collector_drain_restarts_total"] == 1
-        children = [_child(running, "drain"), _child(running, "spool_process")]
+        child = _child(running, "drain")
         os.kill(running.process.pid, signal.SIGKILL)
-        _until(lambda: not any(map(_is_alive, children)))
-
-
-def test_the_process_that_writes_the_spool_may_die_at_any_moment(settings: Settings) -> None:
-    with Running(settings, add_producer(settings), drain_seconds=0.3) as running:
-        draw, senders = random.Random(4), Senders(running, 0, has_ids=True)
-        for kills in range(1, 9):
-            before = len(senders.acknowledged)
-            _until(lambda before=before: len(senders.acknowledged) > before + 5)  # type: ignore[misc]
-            time.sleep(draw.uniform(0, 0.1))
-            os.kill(_child(running, "spool_process"), signal.SIGKILL)
-            _until(lambda kills=kills: running.metrics()["shoplake_collector_spool_restarts"] == kills)  # type: ignore[misc]
-        before = len(senders.acknowledged)
-        _until(lambda: len(senders.acknowledged) > before + 5)
-        senders.stop()
-        _until(lambda: running.metrics()['shoplake_collector_spool_events{source="web_events"}'] == 0)
-    assert senders.answers <= {200, 503}
-    assert senders.acknowledged == senders.sent
-    assert landed_sessions(settings) == sorted(senders.sent)
+        _until(lambda: not _is_alive(child))
 
 
 def test_a_full_disk_is_never_acknowledged(settings: Settings) -> None:
