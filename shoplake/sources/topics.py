@@ -25,6 +25,7 @@ READ_SECONDS = 0.1
 REST_SECONDS = 0.1
 """How long a partition that is read to its end is not asked for."""
 RETRY_SECONDS = 1.0
+"""After how long we ask again; brokers that sent something within it are there, whatever a connection reports."""
 NO_TOPIC_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 """Base64 of 16 zero bytes: what a broker that gives topics no ids says."""
 T = TypeVar("T")
@@ -72,6 +73,8 @@ class TopicReader:
         self.is_assigned = False
         """Whether the group has dealt out the partitions at least once."""
         self._changes = 0
+        self._answered_at = -math.inf
+        """When messages came last (monotonic seconds)."""
         self._resting: dict[tuple[str, int], float] = {}
         """Until when (monotonic seconds) a partition is not asked for."""
         self._settings, self._topics, self._positions, self._settle = settings, dict(topics), positions, settle
@@ -110,12 +113,14 @@ class TopicReader:
         else:
             # Some of these may have been read before the partitions changed hands: offsets between could be missing.
             self._consumer.assign([_at(partition) for partition in self.partitions.values()])
+        if messages:
+            self._answered_at = time.monotonic()
+            if "down" in self._told:
+                self._told.discard("down")
+                self._say("The Kafka brokers answer again.")
         for error in self._errors:
             self._note(error)
         self._errors.clear()
-        if messages and "down" in self._told:
-            self._told.discard("down")
-            self._say("The Kafka brokers answer again.")
 
     def _hold(self, messages: Sequence[Message]) -> None:
         start = 0
@@ -278,7 +283,9 @@ class TopicReader:
         elif code in {error._AUTHENTICATION, error._SSL}:
             self._tell("denied", f"The Kafka brokers do not let us in: {error.str()}")
         elif code in {error._ALL_BROKERS_DOWN, error._TRANSPORT, error._RESOLVE, error._TIMED_OUT}:
-            self._tell("down", "The Kafka brokers do not answer; waiting for them.")
+            # A connection may report late what went wrong before the brokers answered.
+            if time.monotonic() - self._answered_at > RETRY_SECONDS:
+                self._tell("down", "The Kafka brokers do not answer; waiting for them.")
         elif code != error._MAX_POLL_EXCEEDED:
             self._tell(error.name(), f"Kafka reports {error.name()}{f' for {topic}' if topic else ''}.")
 

@@ -105,6 +105,31 @@ def test_a_disk_without_end_does_not_keep_requests_for_ever(monkeypatch: pytest.
     asyncio.run(main())
 
 
+def test_the_loop_stands_still_for_quick_work_and_goes_on_beside_slow_work() -> None:
+    gate, seen = threading.Event(), list[str]()
+
+    def work(items: Sequence[float]) -> list[float]:
+        gate.wait(items[0])
+        return list(items)
+
+    async def tick() -> None:
+        seen.append("tick")
+
+    async def main() -> None:
+        thread: InThread[float, float] = InThread("waiting", work, stand_seconds=0.5)
+        for name, seconds in (("quick", 0.01), ("slow", 5), ("after a slow one", 0.01), ("quick again", 0.01)):
+            ticking = asyncio.create_task(tick())
+            asyncio.get_running_loop().call_later(0, gate.set if seconds > 1 else gate.clear)
+            assert await thread([seconds]) == [seconds]
+            seen.append(name)
+            await ticking
+            gate.clear()
+        await thread.close()
+
+    asyncio.run(main())
+    assert seen == ["quick", "tick", "tick", "slow", "tick", "after a slow one", "quick again", "tick"]
+
+
 def test_memory_that_is_given_back_can_be_taken_again() -> None:
     memory = MemoryLimit(100)
     taken = memory.take(60)

@@ -19,8 +19,8 @@ from shoplake.settings import Settings
 from tests.collector.running import add_producer, event, landed_sessions, ndjson
 from tests.portal.serving import Serving, token_of
 
-BESIDE = "shoplake.collector.drain"
-"""What the collector starts beside itself."""
+BESIDE = ("shoplake.portal.stream_process", "shoplake.collector.drain")
+"""What the service starts."""
 
 
 def children(serving: Serving, module: str) -> list[int]:
@@ -83,8 +83,7 @@ def test_a_signal_ends_all_of_it_and_the_record_says_so(own_released: Settings) 
         until(lambda: children(serving, "shoplake.portal.stream_process"))
         serving.process.send_signal(signal.SIGTERM)
         assert serving.process.wait(60) == 0
-        until(lambda: not children(serving, "shoplake.portal.stream_process"), 10)
-        for module in ("shoplake.portal.stream_process", BESIDE):
+        for module in BESIDE:
             until(lambda module=module: not children(serving, module), 10)  # type: ignore[misc]
     assert [entry.outcome for entry in find(own_released, Wanted(action="serve"))] == ["begun", "ok"]
     assert "Traceback" not in serving.log.read_text(encoding="utf-8")
@@ -95,7 +94,7 @@ def test_nothing_outlives_a_service_that_is_killed(own_released: Settings) -> No
         until(lambda: children(serving, "shoplake.portal.stream_process"))
         serving.process.kill()
         serving.process.wait()
-        for module in ("shoplake.portal.stream_process", BESIDE):
+        for module in BESIDE:
             until(lambda module=module: not children(serving, module))  # type: ignore[misc]
 
 
