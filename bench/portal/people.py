@@ -55,9 +55,9 @@ class Tab:
     def load(self, path: str) -> Loaded:
         """Load a page: itself, all tiles at once, then all tables."""
         started = time.perf_counter()
-        text, is_page = self._get(path, "")
+        text, status = self._get(path, "")
         parts = [(kind, address.replace("&amp;", "&")) for kind, address in PART.findall(text)]
-        failed = [] if is_page and parts else [f"{path}: no page"]
+        failed = [] if status == http.client.OK and parts else [f"{path}: no page ({status})"]
         failed += self._each([address for kind, address in parts if kind == "kpi"])
         tiles = time.perf_counter() - started
         failed += self._each([address for kind, address in parts if kind == "panel"])
@@ -73,12 +73,12 @@ class Tab:
         found = self._pool.map(lambda address: self._get(address, "true"), addresses)
         return [
             f"{address}: {said}"
-            for address, (text, ok) in zip(addresses, found, strict=True)
-            if (said := _fault(text, ok))
+            for address, (text, status) in zip(addresses, found, strict=True)
+            if (said := _fault(text, status))
         ]
 
-    def _get(self, path: str, is_part: str) -> tuple[str, bool]:
-        """Give what stands at an address, and whether it is there."""
+    def _get(self, path: str, is_part: str) -> tuple[str, int]:
+        """Give what stands at an address, and the status of the answer."""
         con = self._idle.get()
         try:
             headers = {"cookie": f"{SESSION_COOKIE}={self.session}", "accept-language": "en-GB"}
@@ -90,16 +90,16 @@ class Tab:
                 con.close()  # the server hung up while nothing was asked; a browser connects anew as well
                 con.request("GET", path, headers=headers)
                 answer = con.getresponse()
-            return answer.read().decode(), answer.status == http.client.OK
+            return answer.read().decode(), answer.status
         finally:
             self._idle.put(con)
 
 
-def _fault(text: str, is_there: bool) -> str:
+def _fault(text: str, status: int) -> str:
     """Say what is wrong with a tile or table; empty if nothing is."""
     state = STATE.search(text)
-    if not is_there or state is None:
-        return "not there"
+    if status != http.client.OK or state is None:
+        return f"not there ({status})"
     return "" if state[1] in FINE else state[1]
 
 
