@@ -25,7 +25,8 @@ READ_SECONDS = 0.1
 REST_SECONDS = 0.1
 """How long a partition that is read to its end is not asked for."""
 RETRY_SECONDS = 1.0
-"""After how long we ask again; brokers that sent something within it are there, whatever a connection reports."""
+"""After how long we ask again."""
+NO_ANSWER = "The Kafka brokers do not answer; waiting for them."
 NO_TOPIC_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 """Base64 of 16 zero bytes: what a broker that gives topics no ids says."""
 T = TypeVar("T")
@@ -73,7 +74,7 @@ class TopicReader:
         self.is_assigned = False
         """Whether the group has dealt out the partitions at least once."""
         self._changes = 0
-        self._answered_at = -math.inf
+        self._doubted_at = math.inf  # since when a connection's report has been unanswered
         """When messages came last (monotonic seconds)."""
         self._resting: dict[tuple[str, int], float] = {}
         """Until when (monotonic seconds) a partition is not asked for."""
@@ -114,13 +115,12 @@ class TopicReader:
             # Some of these may have been read before the partitions changed hands: offsets between could be missing.
             self._consumer.assign([_at(partition) for partition in self.partitions.values()])
         if messages:
-            self._answered_at = time.monotonic()
-            if "down" in self._told:
-                self._told.discard("down")
-                self._say("The Kafka brokers answer again.")
+            self._hear()
         for error in self._errors:
             self._note(error)
         self._errors.clear()
+        if time.monotonic() - self._doubted_at > RETRY_SECONDS:
+            self._ask()
 
     def _hold(self, messages: Sequence[Message]) -> None:
         start = 0
@@ -256,17 +256,42 @@ class TopicReader:
             raise
         return "" if found in {NO_TOPIC_ID, "None"} else found
 
+    def _ask(self) -> None:
+        """Find out whether the brokers answer.
+
+        What a connection reports does not tell: a report may come late, of a connection that was closed for being
+        idle, and of a long silence it comes once, when it begins.
+        """
+        from confluent_kafka import KafkaException
+
+        try:
+            self._consumer.list_topics(next(iter(self._topics)), timeout=RETRY_SECONDS)
+        except KafkaException:
+            self._tell("down", NO_ANSWER)
+            self._doubted_at = time.monotonic()
+        else:
+            self._hear()
+
+    def _hear(self) -> None:
+        self._doubted_at = math.inf
+        if "down" in self._told:
+            self._told.discard("down")
+            self._say("The Kafka brokers answer again.")
+
     def _patiently(self, ask: Callable[[], T]) -> T:
         from confluent_kafka import KafkaException
 
         while True:
             try:
-                return ask()
+                found = ask()
             except (KafkaException, KeyError):
                 if self._is_stopping():
                     raise StoppedError from None
-                self._tell("down", "The Kafka brokers do not answer; waiting for them.")
+                self._tell("down", NO_ANSWER)
                 time.sleep(RETRY_SECONDS)
+            else:
+                self._hear()
+                return found
 
     def _note(self, error: KafkaError, message: Message | None = None) -> None:
         """Act on what the client reports; only what no waiting can mend ends the reading."""
@@ -283,9 +308,7 @@ class TopicReader:
         elif code in {error._AUTHENTICATION, error._SSL}:
             self._tell("denied", f"The Kafka brokers do not let us in: {error.str()}")
         elif code in {error._ALL_BROKERS_DOWN, error._TRANSPORT, error._RESOLVE, error._TIMED_OUT}:
-            # A connection may report late what went wrong before the brokers answered.
-            if time.monotonic() - self._answered_at > RETRY_SECONDS:
-                self._tell("down", "The Kafka brokers do not answer; waiting for them.")
+            self._doubted_at = min(self._doubted_at, time.monotonic())
         elif code != error._MAX_POLL_EXCEEDED:
             self._tell(error.name(), f"Kafka reports {error.name()}{f' for {topic}' if topic else ''}.")
 
