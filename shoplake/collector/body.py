@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from shoplake.collector.refusal import Refusal
 
@@ -14,8 +15,7 @@ FIELDS_PER_EVENT = 64
 """A body with more commas than this for each allowed event is not looked into."""
 
 
-@dataclass(slots=True)
-class Events:
+class Events(Struct, gc=False):
     """The events of a body."""
 
     lines: bytes

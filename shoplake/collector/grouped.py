@@ -7,9 +7,11 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Generic, TypeVar
+
+from msgspec import Struct
 
 from shoplake.collector.refusal import Refusal, overloaded
 from shoplake.errors import ShoplakeError
@@ -22,8 +24,7 @@ PATIENCE_SECONDS = 20.0
 MOST_ITEMS = 4_000
 
 
-@dataclass(eq=False, slots=True)
-class _Waiting(Generic[Item, Result]):
+class _Waiting(Struct, Generic[Item, Result], eq=False):
     item: Item
     size: int
     future: asyncio.Future[Result]
@@ -158,7 +159,8 @@ class InThread(Generic[Item, Result]):
         """Do it."""
         began, doing = time.monotonic(), self._threads.submit(self._work, items)
         if self._is_quick:
-            wait([doing], self._stand_seconds)
+            with suppress(TimeoutError):
+                doing.exception(self._stand_seconds)
         try:
             return doing.result() if doing.done() else await asyncio.wrap_future(doing)
         finally:

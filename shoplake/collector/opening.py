@@ -91,6 +91,7 @@ def open_collector(settings: Settings, window: LiveWindow | None = None) -> Iter
 def _log(settings: Settings, spool: Spool, stack: ExitStack) -> EventLog:
     """Give what events are stored in."""
     if settings.collector_log == "spool":
+        spool.lay_out()
         storing = InThread("commits", spool.put, stand_seconds=STAND_SECONDS)
         return EventLog(storing, storing.close)
     from shoplake.collector.kafka_log import KafkaLog

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
+
+NONE: AbstractSet[int] = frozenset()
 
 
 class Deposit(Struct, gc=False):
@@ -62,7 +66,9 @@ class Group:
             return Stored("repeated", before[1]) if before[0] == deposit.request[1] else Stored("conflict")
         repeated = self._repeated(deposit)
         if deposit.events > len(repeated):
-            body = self.bodies.setdefault(deposit.source, Body(deposit.received_at))
+            body = self.bodies.get(deposit.source)
+            if body is None:
+                body = self.bodies[deposit.source] = Body(deposit.received_at)
             body.events += deposit.events - len(repeated)
             lines = deposit.lines
             if repeated:
@@ -74,7 +80,9 @@ class Group:
             self._requests[key] = self.new_requests[key] = digest, answer
         return Stored("stored", answer, len(repeated))
 
-    def _repeated(self, deposit: Deposit) -> set[int]:
+    def _repeated(self, deposit: Deposit) -> AbstractSet[int]:
+        if not deposit.event_keys:
+            return NONE
         found: set[int] = set()
         for number, key in deposit.event_keys:
             if key in self._events:
@@ -88,7 +96,12 @@ class Group:
 def answer_to(deposit: Deposit, duplicates: int) -> bytes:
     """Make the answer to a request whose events are stored, ``duplicates`` of them by an earlier one."""
     if not deposit.reasons:
-        return b'{"accepted": %d, "quarantined": 0, "duplicates": %d, "reasons": []}' % (deposit.events, duplicates)
+        return _all_good(deposit.events, duplicates)
     found = [{"index": index, "reasons": list(why)} for index, why in sorted(deposit.reasons.items())]
     counts = {"accepted": deposit.events - len(found), "quarantined": len(found), "duplicates": duplicates}
     return json.dumps(counts | {"reasons": found}).encode()
+
+
+@lru_cache(1024)
+def _all_good(events: int, duplicates: int) -> bytes:
+    return b'{"accepted": %d, "quarantined": 0, "duplicates": %d, "reasons": []}' % (events, duplicates)

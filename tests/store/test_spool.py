@@ -12,7 +12,7 @@ from shoplake.errors import KeyAccessError
 from shoplake.keys.keyring import Keyring
 from shoplake.settings import Settings
 from shoplake.store.deposits import Deposit
-from shoplake.store.spool import KEY_NAME, Spool, open_spool, rekey_spool, spool_path
+from shoplake.store.spool import KEY_NAME, LOG_BYTES, Spool, open_spool, rekey_spool, spool_path
 
 
 @pytest.fixture
@@ -52,6 +52,20 @@ def test_large_bodies_come_back_as_they_were(spool: Spool) -> None:
     lines = [b"%d" % n * 100 for n in range(1_000)]
     spool.put([deposit(b"\n".join(lines))])
     assert waiting(spool) == lines
+
+
+def test_a_log_that_is_laid_out_grows_no_more_and_loses_nothing(spool: Spool, settings: Settings) -> None:
+    spool.put([deposit(b"before")])
+    spool.lay_out()
+    log = spool_path(settings).with_name("spool.db-wal")
+    size = log.stat().st_size
+    assert size > LOG_BYTES
+    for number in range(500):
+        spool.put([deposit(b"%d" % number * 1_000)])
+    assert log.stat().st_size == size
+    assert len(waiting(spool)) == 501
+    spool.lay_out()
+    assert len(waiting(spool)) == 501
 
 
 def test_a_batch_ends_at_its_size_and_at_its_time(spool: Spool) -> None:
