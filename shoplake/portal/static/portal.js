@@ -282,4 +282,5 @@
   }
   window.shoplake = { drawAll, library, palette, chartOf, signIn };
   drawAll(document);
+  document.querySelector(".teams [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 })();

@@ -210,6 +210,17 @@ def test_a_phone_shows_it_without_sideways_scroll(as_: As, scheme: str, locale: 
             assert page.locator("h1").inner_text().split()[0] in {"Datenzustand", "Quarantäne", "Zeile"}
 
 
+def test_the_bar_shows_every_place_and_the_present_one_where_it_is_narrow(as_: As) -> None:
+    page = as_("data_engineer", viewport={"width": 1440, "height": 900}).page
+    page.goto("/quarantine")
+    bar = page.locator("nav.teams")
+    assert bar.evaluate("bar => bar.scrollWidth - bar.clientWidth") == 0
+    page.set_viewport_size({"width": 700, "height": 900})
+    page.reload()
+    expect(bar.locator("[aria-current]")).to_be_in_viewport(ratio=1)
+    assert page.evaluate("scrollY") == 0
+
+
 def test_a_release_reaches_an_open_page(as_: As, troubled: Settings, tmp_path: Path) -> None:
     (troubled.home / "settings.toml").touch()
     page = as_("data_engineer").page
