@@ -52,16 +52,23 @@
   }
 
   function axisNumber(unit) {
-    const style = { notation: "compact", maximumFractionDigits: 1 };
+    const style = { notation: "compact", maximumSignificantDigits: 3 };
     if (unit === "ratio") Object.assign(style, { style: "percent", notation: "standard" });
     if (unit === "money") Object.assign(style, { style: "currency", currency: words.currency });
     const format = new Intl.NumberFormat(root.lang, style);
-    if (unit !== "seconds") return (value) => format.format(value);
+    return unit === "seconds" ? axisTime : (value) => format.format(value);
+  }
+
+  // The largest unit, and what is left in the next one.
+  function axisTime(value) {
     const sizes = [[86400, "day"], [3600, "hour"], [60, "minute"], [1, "second"]];
-    return (value) => {
-      const [size, name] = sizes.find(([least]) => Math.abs(value) >= least) ?? sizes[3];
-      return new Intl.NumberFormat(root.lang, { style: "unit", unit: name, unitDisplay: "narrow", maximumFractionDigits: 1 }).format(value / size);
-    };
+    const first = sizes.findIndex(([least]) => Math.abs(value) >= least);
+    const parts = sizes.slice(first).slice(0, 2).map(([size, name], n, all) => {
+      const left = n ? value % all[0][0] : value;
+      const count = n || !all[1] ? Math.round(left / size) : Math.trunc(left / size);
+      return [count, new Intl.NumberFormat(root.lang, { style: "unit", unit: name, unitDisplay: "narrow" }).format(count)];
+    });
+    return parts.filter(([count], n) => count || !n).map(([, text]) => text).join(" ");
   }
 
   // Of two series the second is what the first is compared with, unless they are said to be equals.
