@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from shoplake.files import durable_rename
 from shoplake.home import HomePaths
-from shoplake.keys.duckdb_session import add_parquet_key, copy_options, parquet_options, quoted, text
+from shoplake.keys.duckdb_session import add_parquet_key, copy_options, quoted, text
 from shoplake.lake.checks import CheckedSql, checked_sql, typed_sql
 from shoplake.lake.events import EventBatch
-from shoplake.lake.flags import CONFLICT, repair_codes, row_layout, warning_codes
-from shoplake.lake.lookback import Written, has_repeats, written_file
+from shoplake.lake.flags import row_layout
+from shoplake.lake.lookback import Written, written_file
 from shoplake.lake.objects import lake_key, lake_object_path
+from shoplake.lake.outcomes import BatchOutcome, FileOutcome
 from shoplake.lake.protect import forget_clear, protect, protected_rows
 from shoplake.lake.relations import Offered, Relation, parquet_relation, text_relation, typed_relation
+from shoplake.lake.written_rows import WrittenRows
 from shoplake.sources.json_lines import blocks_of
 from shoplake.store.ledger import LakeObject
 
@@ -35,33 +37,6 @@ if TYPE_CHECKING:
     from shoplake.sources.shape import Shape
 
 LEXED = "lexed"
-
-
-@dataclass
-class FileOutcome:
-    """What became of the rows of one file in a batch."""
-
-    rows_read: int = 0
-    rows_landed: int = 0
-    rows_duplicate: int = 0
-    rejected: list[tuple[int, tuple[str, ...], str]] = field(default_factory=list)
-    """(line, reasons, raw line) of each row that broke a rule of severity error."""
-    repaired_rows: int = 0
-    repairs: Counter[str] = field(default_factory=Counter)
-    warnings: Counter[str] = field(default_factory=Counter)
-    drift: Counter[str] = field(default_factory=Counter)
-    days: dict[dt.date, int] = field(default_factory=dict)
-    min_event_at: dt.datetime | None = None
-    max_event_at: dt.datetime | None = None
-
-
-@dataclass
-class BatchOutcome:
-    """What one batch gave: an object (none if no row landed) and the outcome of each file by its id."""
-
-    files: dict[str, FileOutcome]
-    object: LakeObject | None
-    path: Path | None
 
 
 class NotPlainError(Exception):
@@ -119,7 +94,7 @@ class Lander:
                 batch.add(file.file_id, blocks)
             batch.check()
             duplicates = batch.drop_duplicates()
-            landed = self._count(outcomes, "clear_rows")
+            landed = self._rows().count(outcomes, "clear_rows")
             for file_id, outcome in outcomes.items():
                 outcome.rejected, outcome.drift = sorted(batch.rejected[file_id]), batch.drift[file_id]
                 outcome.rows_duplicate = duplicates.get(file_id, 0)
@@ -187,11 +162,11 @@ class Lander:
             rows.relation.prepare()
         written = self._write(" union all ".join(rows.sql.landable for rows in inputs), part)
         if known:
-            self._drop_known(outcomes[files[0].file_id], part, known)
+            self._rows().drop_known(outcomes[files[0].file_id], part, known)
         rejected = sum(rows.count for rows in inputs) - written.rows
         if rejected:
             self._collect_rejected(files, outcomes, inputs, rejected)
-        landed = self._look_back(outcomes, part, None if known else written)
+        landed = self._rows().look_back(outcomes, part, None if known else written)
         for file in files:
             outcome = outcomes[file.file_id]
             outcome.rows_read = outcome.rows_landed + outcome.rows_duplicate + len(outcome.rejected)
@@ -313,119 +288,8 @@ class Lander:
         query = f"select _line, to_json(struct_pack({names}))::varchar from {relation.sql}"
         return self.con.execute(query).fetchall()
 
-    def _look_back(self, outcomes: dict[str, FileOutcome], part: Path, written: Written | None) -> int:
-        """Look at keys, flags and times of what was written; drop exact duplicates and flag conflicts if there are any.
-
-        What the writer noted of a single file need not be read; None if the object is no longer as it was written.
-        """
-        key = add_parquet_key(self.con, self.keyring.current(lake_key(self.contract.source)))
-        source = f"read_parquet({text(str(part))}, {parquet_options(key)})"
-        counts = self._noted(outcomes, written) if written else None
-        if counts is None:
-            counts = self._count_days(outcomes, source)
-        if self._repeats_a_key(source, is_one_file=len(outcomes) == 1):
-            self._resolve(source, part, key)
-            written = None
-            for outcome in outcomes.values():
-                outcome.days.clear()
-            before, counts = counts, self._count_days(outcomes, source)
-            for file_id, rows in before.items():
-                outcomes[file_id].rows_duplicate += rows - counts[file_id]
-        return self._note_counts(outcomes, source, counts, has_flags=written is None or written.has_flags)
-
-    def _noted(self, outcomes: dict[str, FileOutcome], written: Written) -> dict[str, int] | None:
-        """Give the rows of the one file as its writer noted them, if they are all of one day; else None."""
-        if len(outcomes) != 1 or written.first is None or written.last is None:
-            return None
-        if written.first.date() != written.last.date():
-            return None
-        ((file_id, outcome),) = outcomes.items()
-        outcome.days[written.first.date()] = written.rows
-        outcome.min_event_at, outcome.max_event_at = written.first, written.last
-        return {file_id: written.rows}
-
-    def _count(self, outcomes: dict[str, FileOutcome], source: str) -> int:
-        """Count rows, flags and days of each file in ``source``; give the rows of all."""
-        return self._note_counts(outcomes, source, self._count_days(outcomes, source), has_flags=True)
-
-    def _note_counts(
-        self, outcomes: dict[str, FileOutcome], source: str, counts: dict[str, int], *, has_flags: bool
-    ) -> int:
-        for file_id, rows in counts.items():
-            outcomes[file_id].rows_landed = rows
-        if has_flags:
-            self._count_flags(outcomes, source)
-        return sum(counts.values())
-
-    def _repeats_a_key(self, source: str, *, is_one_file: bool) -> bool:
-        """Say whether any file holds two rows of one key; a false yes by equal hashes does no harm."""
-        identity = ", ".join([*map(quoted, self.contract.key), *([] if is_one_file else ["_file_id"])])
-        query = f"select hash({identity}) as digest from {source}"
-        return has_repeats(self.con.execute(query).fetchnumpy()["digest"])
-
-    def _resolve(self, source: str, part: Path, key: str) -> None:
-        """Keep the first of exact duplicates within a file; flag rows that share a key with other content."""
-        # Ciphertexts differ for equal texts, so equal messages are told by what else the row holds.
-        compared = [f.name for f in self.contract.fields if f.personal != "text"]
-        fields = ", ".join(quoted(name) for name in compared)
-        identity = ", ".join(quoted(name) for name in self.contract.key)
-        digest = f"hash({identity}, _file_id)"
-        suspects = f"{digest} in (select {digest} from {source} group by all having count(*) > 1)"
-        is_shared = f"count(*) over (partition by _file_id, {identity}) > 1"
-        flagged = f"(case when {is_shared} then _flags | {CONFLICT} else _flags end)::uinteger"
-        other = part.with_suffix(".resolved")
-        self.con.execute(
-            f"copy (select * from {source} where not ({suspects}) union all by name "
-            f"select * replace ({flagged} as _flags) from (select * from {source} where {suspects} "
-            f"qualify row_number() over (partition by _file_id, {fields} order by _line) = 1)) "
-            f"to {text(str(other))} ({copy_options(key)})"
-        )
-        other.replace(part)
-
-    def _drop_known(self, outcome: FileOutcome, part: Path, known: str) -> None:
-        """Take out the rows that landed with the file before; they are duplicates."""
-        key = add_parquet_key(self.con, self.keyring.current(lake_key(self.contract.source)))
-        source = f"read_parquet({text(str(part))}, {parquet_options(key)})"
-        # Ciphertexts differ for equal texts, so equal messages are told by what else the row holds.
-        compared = [quoted(f.name) for f in self.contract.fields if f.personal != "text"]
-        equal = " and ".join(f"n.{c} is not distinct from k.{c}" for c in compared)
-        other = part.with_suffix(".resolved")
-        before = self.con.execute(f"select count(*) from {source}").fetchone() or (0,)
-        self.con.execute(
-            f"copy (select * from {source} as n where not exists (select 1 from ({known}) as k where {equal})) "
-            f"to {text(str(other))} ({copy_options(key)})"
-        )
-        other.replace(part)
-        after = self.con.execute(f"select count(*) from {source}").fetchone() or (0,)
-        outcome.rows_duplicate += before[0] - after[0]
-
-    def _count_flags(self, outcomes: dict[str, FileOutcome], source: str) -> None:
-        repairs, warnings = repair_codes(self.contract), warning_codes(self.contract)
-        rows = self.con.execute(
-            f"select _file_id, _flags, count(*) from {source} where _flags <> 0 group by all"
-        ).fetchall()
-        for file_id, flags, count in rows:
-            outcome = outcomes[file_id]
-            fixed = [code for code, bit in repairs.items() if flags & bit]
-            outcome.repairs.update(dict.fromkeys(fixed, count))
-            outcome.warnings.update({code: count for code, bit in warnings.items() if flags & bit})
-            outcome.repaired_rows += count if fixed else 0
-
-    def _count_days(self, outcomes: dict[str, FileOutcome], source: str) -> dict[str, int]:
-        """Count the rows of each file, and of each of its days where rows have a time."""
-        moment = quoted(self.contract.event_time) if self.contract.event_time else "null::timestamp"
-        rows = self.con.execute(
-            f"select _file_id, {moment}::date, count(*), min({moment}), max({moment}) from {source} group by 1, 2"
-        ).fetchall()
-        counts = Counter[str]()
-        for file_id, day, count, first, last in rows:
-            outcome = outcomes[file_id]
-            counts[file_id] += count
-            if day is not None:
-                outcome.days[day] = count
-                outcome.min_event_at = min(outcome.min_event_at or first, first)
-                outcome.max_event_at = max(outcome.max_event_at or last, last)
-        return counts
+    def _rows(self) -> WrittenRows:
+        return WrittenRows(self.con, self.contract, self.keyring)
 
     def keep(self, outcome: BatchOutcome) -> None:
         """Give the written object its name in the lake."""

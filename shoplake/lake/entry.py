@@ -9,7 +9,7 @@ from shoplake.store.ledger import LakeObject, SourceFile
 
 if TYPE_CHECKING:
     from shoplake.contracts import Contract
-    from shoplake.lake.batch import FileOutcome
+    from shoplake.lake.outcomes import FileOutcome
     from shoplake.lake.relations import Offered
 
 

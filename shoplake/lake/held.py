@@ -14,7 +14,8 @@ from shoplake.lake.objects import lake_key, lake_object_path
 from shoplake.store.ledger import LakeObject, QuarantinedRow
 
 if TYPE_CHECKING:
-    from shoplake.lake.batch import BatchOutcome, FileOutcome, Lander
+    from shoplake.lake.batch import Lander
+    from shoplake.lake.outcomes import BatchOutcome, FileOutcome
     from shoplake.lake.relations import Offered
     from shoplake.sources.shape import Shape
 

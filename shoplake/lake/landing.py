@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -15,17 +15,19 @@ from typing import TYPE_CHECKING, Any, Literal
 from shoplake.audit.recording import committing, showing
 from shoplake.errors import InputError
 from shoplake.home import HomePaths, home_lock, require_home
-from shoplake.lake.batch import BatchOutcome, FileOutcome, Lander
+from shoplake.lake.batch import Lander
 from shoplake.lake.disk import disk_failures_said
 from shoplake.lake.entry import file_id, ledger_entry
+from shoplake.lake.grouping import batches, of_one_shape, waves
 from shoplake.lake.held import hold_file, quarantine_rejected
 from shoplake.lake.locks import landing_lock
 from shoplake.lake.objects import lake_key
+from shoplake.lake.outcomes import BatchOutcome, FileOutcome
 from shoplake.lake.relations import Offered
 from shoplake.lake.restating import restated_by
 from shoplake.lake.sweeping import sweep
 from shoplake.sources.files import FoundFile, find_files
-from shoplake.sources.shape import Refused, Shape, look
+from shoplake.sources.shape import Refused, look
 from shoplake.store.ledger import LakeObject, QuarantinedRow, Restated, SourceFile
 
 if TYPE_CHECKING:
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from shoplake.settings import Settings
     from shoplake.store.ledger import Ledger
 
-SMALLEST_BATCH, LARGEST_BATCH = 4 << 20, 24 << 20
 WAIT_SECONDS = 30
 Status = Literal["landed", "unchanged", "restated", "refused", "failed"]
 
@@ -226,11 +227,11 @@ class _Landing:
             sweep(self.settings, self.ledger, self.contract.source)
         self.keyring.current(lake_key(self.contract.source))
         results: list[LandedFile] = []
-        for wave in _waves(files):
+        for wave in waves(files):
             known = self.ledger.find_all(self.contract.source)
-            batches = list(_batches(wave, self.settings.threads))
-            with self._connections(), ThreadPoolExecutor(min(self.settings.threads, len(batches)) or 1) as workers:
-                for record in workers.map(lambda batch: self._land_batch(batch, known), batches):  # noqa: B023 - used up here
+            parts = list(batches(wave, self.settings.threads))
+            with self._connections(), ThreadPoolExecutor(min(self.settings.threads, len(parts)) or 1) as workers:
+                for record in workers.map(lambda batch: self._land_batch(batch, known), parts):  # noqa: B023 - used up here
                     if record.files:
                         with committing(
                             self.settings, "land batch", **landed_words(self.contract.source, record.results)
@@ -272,7 +273,7 @@ class _Landing:
         if offered:
             con = self._connection()
             lander = Lander(self.settings, self.contract, self.keyring, self.vault, con, self.now)
-            for group in _of_one_shape(offered):
+            for group in of_one_shape(offered):
                 self._land_group(lander, group, known, record)
             self._idle.put(con)
         order = {file.logical_name: number for number, file in enumerate(batch)}
@@ -374,46 +375,6 @@ class _Landing:
                 record.restated.append(restated_by(lander, before, old, entry, outcome.object))
             record.files.append(entry)
             record.results.append(LandedFile.from_ledger(entry, "restated" if is_restated else "landed"))
-
-
-def _waves(files: Sequence[FoundFile]) -> Iterator[list[FoundFile]]:
-    """Cut the list where a name comes again: its second file restates the first."""
-    wave: dict[str, FoundFile] = {}
-    for file in files:
-        if file.logical_name in wave:
-            yield list(wave.values())
-            wave = {}
-        wave[file.logical_name] = file
-    if wave:
-        yield list(wave.values())
-
-
-def _batches(files: Sequence[FoundFile], workers: int) -> Iterator[list[FoundFile]]:
-    """Cut files into runs of 4 to 24 MB, even among the workers: what one object holds and one worker lands."""
-    sizes = [file.path.stat().st_size for file in files]
-    enough = min(max(sum(sizes) / workers, SMALLEST_BATCH), LARGEST_BATCH)
-    batch, held = list[FoundFile](), 0
-    for file, size in zip(files, sizes, strict=True):
-        if batch and held + size / 2 > enough:
-            yield batch
-            batch, held = [], 0
-        batch.append(file)
-        held += size
-    if batch:
-        yield batch
-
-
-def _of_one_shape(files: Iterable[Offered]) -> list[list[Offered]]:
-    """Group files that one reader can read together; a Parquet file goes alone."""
-    groups: dict[tuple[object, ...], list[Offered]] = {}
-    for file in files:
-        shape: Shape = file.shape
-        key: tuple[object, ...] = (shape.format, shape.compression, shape.delimiter, shape.header)
-        key += (shape.reading, bool(shape.odd))
-        if shape.format == "parquet":
-            key = (file.file_id,)
-        groups.setdefault(key, []).append(file)
-    return list(groups.values())
 
 
 def _share(settings: Settings) -> str:

@@ -14,7 +14,8 @@ from shoplake.errors import InputError, NotFoundError
 from shoplake.home import home_lock
 from shoplake.keys.duckdb_session import text
 from shoplake.keys.rereading import rereads
-from shoplake.lake.batch import FileOutcome, Lander
+from shoplake.lake.batch import Lander
+from shoplake.lake.outcomes import FileOutcome
 from shoplake.lake.quarantine_room import Line, Room, cut, opened_room
 from shoplake.lake.relations import Offered
 from shoplake.lake.restating import restated_by

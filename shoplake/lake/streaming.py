@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING
 from shoplake.audit.recording import committing
 from shoplake.errors import EventsLanded, InputError, LockedError, PositionMoved
 from shoplake.home import HomePaths, require_home
-from shoplake.lake.batch import BatchOutcome, Lander
+from shoplake.lake.batch import Lander
 from shoplake.lake.disk import disk_failures_said
 from shoplake.lake.entry import file_id, ledger_entry
 from shoplake.lake.held import quarantine_rejected
 from shoplake.lake.landing import LandedFile, landed_words
 from shoplake.lake.locks import landing_lock, stream_lock
+from shoplake.lake.outcomes import BatchOutcome
 from shoplake.lake.relations import Offered
 from shoplake.sources.json_lines import BLOCK, events_shape
 from shoplake.store.landed_events import EventKeys, known_events

@@ -13,8 +13,9 @@ from shoplake.contracts import load_contracts
 from shoplake.keys.duckdb_session import add_parquet_key, connect, parquet_options
 from shoplake.keys.keyring import Keyring
 from shoplake.lake import events
-from shoplake.lake.batch import BatchOutcome, FileOutcome, Lander, Offered
+from shoplake.lake.batch import Lander, Offered
 from shoplake.lake.objects import lake_key
+from shoplake.lake.outcomes import BatchOutcome, FileOutcome
 from shoplake.privacy.vault import Vault
 from shoplake.settings import Settings
 from shoplake.sources.json_lines import blocks_of, events_shape
