@@ -8,10 +8,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import random
+import stat
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -23,6 +25,7 @@ import pytest
 from shoplake.access.identity import Identity
 from shoplake.access.rights import Rights
 from shoplake.access.sandbox import Question, Sandbox
+from shoplake.access.sandbox.staging import FILE_MODE, FOLDER_MODE
 from shoplake.audit.recording import log_of
 from shoplake.errors import QueryError, QueryTimeout, ShoplakeError, WorkerLost
 from shoplake.home import HomePaths
@@ -35,6 +38,7 @@ from tests.access.sandbox.corpus import OUT, Catalogue, Corpus, Targets
 from tests.access.test_matrix import USERS, canaries, person
 
 SAMPLE, ALL = 30, 10_000
+FILE, FOLDER = stat.S_IFREG | FILE_MODE, stat.S_IFDIR | FOLDER_MODE
 SECONDS, ROWS, BYTES = 2.0, 500, 2_000_000
 CONTROL = "select count(*), sum(hash(t)) from {table} t"
 NO_TABLE = "select 42, 43"
@@ -135,15 +139,31 @@ def forms(data: bytes) -> list[str]:
 
 
 def state_of(settings: Settings) -> dict[str, tuple[int, int, str]]:
-    """Give every file and folder of the home, with its mode, its time and its bytes; the audit log grows by itself."""
+    """Give every file and folder of the home, with its mode, its time and its bytes.
+
+    The audit log grows by itself, and a session that nobody uses is removed with its folder of links: see `staged`.
+    """
+    places = HomePaths(settings.home)
     found = {}
     for path in sorted([settings.home, *settings.home.rglob("*")]):
-        if path.is_relative_to(HomePaths(settings.home).audit):
-            continue
-        status = path.stat()
-        digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-        found[str(path)] = (status.st_mode, status.st_mtime_ns, digest)
+        if not any(map(path.is_relative_to, (places.audit, places.sandbox))):
+            status = path.stat()
+            found[str(path)] = (status.st_mode, status.st_mtime_ns, digest(path) if path.is_file() else "")
     return found
+
+
+def staged(settings: Settings) -> set[tuple[int, str]]:
+    """Give the mode and the bytes of each file in sessions' folders, and the modes of these folders."""
+    found = set()
+    for service in HomePaths(settings.home).sandbox.iterdir():
+        for path in service.rglob("*"):
+            with suppress(FileNotFoundError):
+                found.add((path.stat().st_mode, digest(path) if path.is_file() else ""))
+    return found
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def attack(
@@ -170,6 +190,8 @@ def attack(
     after = state_of(settings)
     assert {path: now for path, now in after.items() if before.get(path) != now} == {}
     assert before.keys() == after.keys()
+    links = {(FILE, content) for _, _, content in after.values()}
+    assert staged(settings) <= links | {(FOLDER, "")}
     assert not Path(OUT).exists()
     return Counter(outcome for outcome, _ in heard)
 
