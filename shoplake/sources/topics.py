@@ -74,8 +74,8 @@ class TopicReader:
         self.is_assigned = False
         """Whether the group has dealt out the partitions at least once."""
         self._changes = 0
-        self._doubted_at = math.inf  # since when a connection's report has been unanswered
-        """When messages came last (monotonic seconds)."""
+        self._doubted_at = math.inf
+        """Since when (monotonic seconds) a connection's report has not been looked into."""
         self._resting: dict[tuple[str, int], float] = {}
         """Until when (monotonic seconds) a partition is not asked for."""
         self._settings, self._topics, self._positions, self._settle = settings, dict(topics), positions, settle
@@ -84,6 +84,9 @@ class TopicReader:
         self._told: set[str] = set()
         try:
             self._consumer: Consumer = Consumer(group_member(settings) | {"error_cb": self._errors.append})
+            # Asks for topics. The member itself must not from within its callbacks: with the next callback of the same
+            # call it would end the process.
+            self._asking: Consumer = Consumer(connection(settings) | {"group.id": settings.kafka_group})
         except KafkaException as error:
             raise UnreachableError(
                 f"The Kafka client cannot start: {error.args[0].str()}", hint="Correct the settings kafka_…."
@@ -178,6 +181,7 @@ class TopicReader:
         """Leave the group, so that others take over at once."""
         self.partitions.clear()
         self._consumer.close()
+        self._asking.close()
 
     def _on_assign(self, consumer: Consumer, given: list[TopicPartition]) -> None:
         self._changes += 1
@@ -233,12 +237,10 @@ class TopicReader:
         from confluent_kafka import TopicPartition
 
         source = self._topics[topic]
-        found = self._consumer.list_topics(topic, timeout=PATIENCE_SECONDS).topics[topic]
+        found = self._asking.list_topics(topic, timeout=PATIENCE_SECONDS).topics[topic]
         edges = {}
         for number in found.partitions:
-            edges[number] = self._consumer.get_watermark_offsets(
-                TopicPartition(topic, number), timeout=PATIENCE_SECONDS
-            )
+            edges[number] = self._asking.get_watermark_offsets(TopicPartition(topic, number), timeout=PATIENCE_SECONDS)
         return state_of(topic, self._topic_id(topic), lambda stream: self._positions(source, stream), edges)
 
     def _topic_id(self, topic: str) -> str:
@@ -265,7 +267,7 @@ class TopicReader:
         from confluent_kafka import KafkaException
 
         try:
-            self._consumer.list_topics(next(iter(self._topics)), timeout=RETRY_SECONDS)
+            self._asking.list_topics(next(iter(self._topics)), timeout=RETRY_SECONDS)
         except KafkaException:
             self._tell("down", NO_ANSWER)
             self._doubted_at = time.monotonic()

@@ -23,7 +23,8 @@ from shoplake.lake.landing_processes import LandingProcesses
 from shoplake.lake.quarantine import list_rows, replay, show_rows
 from shoplake.pipeline.run import run
 from shoplake.settings import Settings
-from shoplake.sources.kafka import PASSWORD_NAME
+from shoplake.sources import topics
+from shoplake.sources.kafka import PASSWORD_NAME, group_member
 from shoplake.store import engine
 from shoplake.store.engine import open_store
 from shoplake.store.ledger import Ledger
@@ -187,6 +188,19 @@ def test_a_broker_that_goes_away_and_comes_back_is_waited_for(settings: Settings
         "The Kafka brokers answer again.",
     ]
     assert landed_sessions(there) == sorted(f"s{n}" for n in range(200))
+
+
+def test_reports_that_come_with_a_rebalance_do_no_harm(
+    settings: Settings, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reports = list[str]()
+    often = {"statistics.interval.ms": 1, "stats_cb": reports.append}
+    monkeypatch.setattr(topics, "group_member", lambda given: group_member(given) | often)
+    topic = broker.make_topic(partitions=2)
+    broker.send(topic, (event(n) for n in range(100)), partitions=2)
+    (found,) = consume(reading(settings, broker, web_events=topic), once=True)
+    assert found.rows_landed == 100
+    assert reports
 
 
 def test_two_that_both_believe_they_own_every_partition_land_each_message_once(
