@@ -1,8 +1,8 @@
 """Makes the answers of pages before anybody asks: after each release, for the people who use the service.
 
-It works in one thread and waits while anybody is answered, pages and SQL alike. (A thread of low priority would hold up whoever waits for a
-table that it reads.) What it makes is shown to nobody; whoever asks for it later finds it known, and that is on record
-as theirs.
+It works in one thread and waits while anybody is answered, pages and SQL alike. (A thread of low priority would hold
+up whoever waits for a table that it reads.) What it makes is shown to nobody; whoever asks for it later finds it known,
+and that is on record as theirs.
 """
 
 from __future__ import annotations
