@@ -7,6 +7,7 @@ Signed heads tie the chains together.
 
 from __future__ import annotations
 
+import datetime as dt
 import fcntl
 import os
 import time
@@ -54,7 +55,8 @@ class Chain:
         self._marks = Marks(folder / "marks", sealing.marks_key)
         self._threads, self._syncing = Lock(), Lock()
         self._segment = self._handle = self._inode = -1
-        self._path = folder
+        self._path = str(folder)
+        self._month = range(0)
         self._header: SegmentHeader | None = None
         self._end: Mark | None = None
         self._durable = 0
@@ -151,7 +153,7 @@ class Chain:
         header = self._header
         assert header is not None  # noqa: S101 - opened just now
         is_full = end.offset >= self._segment_bytes
-        return not is_full and header.key_version >= self._sealing.version and _month(header.made_at) == _month(_now())
+        return not is_full and header.key_version >= self._sealing.version and _now() in self._month
 
     def _begin(self) -> Mark:
         """Begin the chain: a segment, then the marks that say so."""
@@ -190,7 +192,8 @@ class Chain:
                 f"The audit log {path} is damaged: {error}.", hint="See `shoplake audit verify`."
             ) from error
         self._handle = os.open(path, os.O_RDWR | os.O_APPEND)
-        self._segment, self._inode, self._path = number, os.fstat(self._handle).st_ino, path
+        self._segment, self._inode, self._path = number, os.fstat(self._handle).st_ino, str(path)
+        self._month = _month(self._header.made_at)
 
     def _shut(self) -> None:
         if self._handle >= 0:
@@ -202,8 +205,13 @@ def _now() -> int:
     return int(time.time() * MICROSECONDS)
 
 
-def _month(moment: int) -> str:
-    return time.strftime("%Y-%m", time.gmtime(moment / MICROSECONDS))
+def _month(moment: int) -> range:
+    """Give all moments of a moment's month."""
+    first = dt.datetime.fromtimestamp(moment // MICROSECONDS, dt.UTC).date().replace(day=1)
+    after = (first + dt.timedelta(days=32)).replace(day=1)
+    return range(
+        *(int(dt.datetime.combine(day, dt.time(), dt.UTC).timestamp()) * MICROSECONDS for day in (first, after))
+    )
 
 
 def _private(path: str, flags: int) -> int:

@@ -112,8 +112,9 @@ class Entry(msgspec.Struct, omit_defaults=True):
 
     def encoded(self) -> bytes:
         """Give its bytes; persons named in the details count as asked for."""
-        named = {found.decode() for found in PSEUDONYM.findall(ENCODER.encode(self.detail))}
-        self._name(named | set(self.persons))
+        if self.detail or self.persons:
+            named = {found.decode() for found in PSEUDONYM.findall(ENCODER.encode(self.detail))}
+            self._name(named | set(self.persons))
         return ENCODER.encode(self)
 
     def _name(self, persons: set[str]) -> None:
@@ -152,6 +153,9 @@ def measured(rows: Sequence[Any]) -> Shown:
     return Shown(len(rows), size, frozenset(persons))
 
 
+FIELDS = frozenset(Entry.__struct_fields__)
+NOTHING: tuple[object, ...] = (None, (), [], {})
+"""What is not worth a word."""
 ENCODER = msgspec.json.Encoder(enc_hook=str)
 DECODER = msgspec.json.Decoder(Entry)
 
@@ -159,9 +163,10 @@ DECODER = msgspec.json.Decoder(Entry)
 def new_entry(action: str, **known: object) -> Entry:
     """Begin a record of what the current actor does now."""
     actor = current_actor()
-    given: dict[str, Any] = {name: value for name, value in known.items() if value not in (None, (), [], {})}
-    fields = {name: value for name, value in given.items() if name in Entry.__struct_fields__}
-    more = {name: value for name, value in given.items() if name not in fields}
+    fields, more = dict[str, Any](), dict[str, Any]()
+    for name, value in known.items():
+        if value not in NOTHING:
+            (fields if name in FIELDS else more)[name] = value
     return Entry(
         action=action,
         actor=actor.name,

@@ -66,9 +66,12 @@ class AuditLog:
             AuditLogError: it cannot be written.
 
         """
-        with _told("written"):
+        try:  # not by `_told`: this is on the way of every request
             mark = self._chain.append(entry.encoded())
-        self._sign_later(MINUTE)
+        except OSError as error:
+            raise _failed("written", error) from error
+        if self._timer is None:
+            self._sign_later(MINUTE)
         return mark
 
     def close(self) -> None:
@@ -230,7 +233,11 @@ def _told(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise AuditLogError(
-            f"The audit log cannot be {what}: {error.strerror or error}.",
-            hint="Nothing is shown or changed without its record: make room, or make the folder `audit` writable.",
-        ) from error
+        raise _failed(what, error) from error
+
+
+def _failed(what: str, error: OSError) -> AuditLogError:
+    return AuditLogError(
+        f"The audit log cannot be {what}: {error.strerror or error}.",
+        hint="Nothing is shown or changed without its record: make room, or make the folder `audit` writable.",
+    )

@@ -38,6 +38,7 @@ class Marks:
     def __init__(self, path: Path, key: bytes) -> None:
         """Open it, or make it without marks."""
         self._key = key
+        self._begun = {kind: _begun(kind, key) for kind in PLACES}
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
     def close(self) -> None:
@@ -51,7 +52,9 @@ class Marks:
     def write(self, kind: bytes, mark: Mark) -> None:
         """Move a mark."""
         data = MARK.pack(*mark)
-        os.pwrite(self._handle, data + _mac(data, kind, self._key), PLACES[kind])
+        mac = self._begun[kind].copy()
+        mac.update(data)
+        os.pwrite(self._handle, data + mac.digest(), PLACES[kind])
 
     def sync(self) -> None:
         """Force the marks to disk."""
@@ -74,4 +77,11 @@ def read_all(data: bytes, key: bytes) -> dict[bytes, Mark] | None:
 
 
 def _mac(data: bytes, kind: bytes, key: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=MAC_BYTES, key=key, person=kind).digest()
+    mac = _begun(kind, key)
+    mac.update(data)
+    return mac.digest()
+
+
+def _begun(kind: bytes, key: bytes) -> hashlib.blake2b:
+    """Give the keyed hash before any data: the key is worked in once for all marks of a kind."""
+    return hashlib.blake2b(digest_size=MAC_BYTES, key=key, person=kind)

@@ -1,8 +1,8 @@
 """Makes the answers of pages before anybody asks: after each release, for the people who use the service.
 
-It works in one thread and waits while anybody is answered. (A thread of low priority would hold up whoever waits for a
-table that it reads.) What it makes is shown to nobody; whoever asks for it later finds it known, and that is on record
-as theirs.
+It works in one thread and waits while anybody is answered, pages and SQL alike. (A thread of low priority would hold
+up whoever waits for a table that it reads.) What it makes is shown to nobody; whoever asks for it later finds it known,
+and that is on record as theirs.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("shoplake.portal")
 LOOK_SECONDS = 0.25
 LATELY_SECONDS = 3600.0
+QUIET_SECONDS = 0.25
+"""For so long nobody must have been answered: between two requests of a program that asks on and on there is less."""
 LONGEST_WAIT_SECONDS = 5.0
 """Under steady load it takes its turn all the same."""
 Kind = tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]
@@ -40,9 +42,9 @@ Kind = tuple[str, tuple[tuple[str, tuple[str, ...]], ...]]
 class Ahead:
     """Runs while it is entered."""
 
-    def __init__(self, settings: Settings, warm: Warm, logins: OpenLogins, busy: Callable[[], int]) -> None:
-        """Make nothing yet; ``busy`` tells how many people wait for answers."""
-        self._settings, self._warm, self._logins, self._busy = settings, warm, logins, busy
+    def __init__(self, settings: Settings, warm: Warm, logins: OpenLogins, quiet: Callable[[], float]) -> None:
+        """Make nothing yet; ``quiet`` tells for how many seconds nobody has been answered."""
+        self._settings, self._warm, self._logins, self._quiet = settings, warm, logins, quiet
         self.made = 0
         self._seen: OrderedDict[Kind, float] = OrderedDict()
         self._lock, self._stop = Lock(), Event()
@@ -93,7 +95,7 @@ class Ahead:
         viewers = [self._viewer(manifest, kind) for kind in self._kinds(served)]
         for make in [*_tiles(viewers), *_tables(viewers)]:
             waited = time.monotonic()
-            while self._busy() and time.monotonic() - waited < LONGEST_WAIT_SECONDS:
+            while self._quiet() < QUIET_SECONDS and time.monotonic() - waited < LONGEST_WAIT_SECONDS:
                 if self._stop.wait(0.01):
                     return True
             if self._stop.is_set():

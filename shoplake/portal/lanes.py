@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -20,6 +21,7 @@ class Lane:
         """Run ``threads`` calls at once; past ``most_waiting`` more the next are refused."""
         self.name, self.busy = name, 0
         self._most = threads + most_waiting
+        self._ended_at = 0.0
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     async def run(self, act: Callable[[], T]) -> T:
@@ -36,9 +38,15 @@ class Lane:
         done.add_done_callback(self._free)
         return await asyncio.shield(done)
 
+    @property
+    def quiet_seconds(self) -> float:
+        """Give for how long nobody has waited for the lane."""
+        return 0.0 if self.busy else time.monotonic() - self._ended_at
+
     def close(self) -> None:
         """Wait for what has begun, and begin nothing more."""
         self._pool.shutdown(cancel_futures=True)
 
     def _free(self, _done: object) -> None:
         self.busy -= 1
+        self._ended_at = time.monotonic()

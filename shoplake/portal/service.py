@@ -44,7 +44,7 @@ class Service:
         self.window = LiveWindow(settings)
         self.live = LiveFeed(self.window)
         self.warm = Warm(settings)
-        self.ahead = Ahead(settings, self.warm, self.logins, lambda: self.answering.busy)
+        self.ahead = Ahead(settings, self.warm, self.logins, self._quiet_seconds)
         self.looking_up = Lane("looking-up", threads=4, most_waiting=256)
         self.signing_in = Lane("signing-in", threads=2, most_waiting=32)
         """Each password takes 64 MiB and some tenths of a second of a processor."""
@@ -81,6 +81,9 @@ class Service:
             self.logins.now()
             opened.enter_context(self.ahead)
             yield
+
+    def _quiet_seconds(self) -> float:
+        return min(lane.quiet_seconds for lane in (self.answering, self.asking, self.browsing))
 
     async def answer(self, identity: Identity, act: Callable[[], T]) -> T:
         """Do something for a person in a thread; what it puts on record is theirs.

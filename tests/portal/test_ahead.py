@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import time
 from collections.abc import Callable
@@ -13,7 +14,8 @@ from shoplake.access.kpi import answer, load_kpis
 from shoplake.access.warm import Warm
 from shoplake.audit.reading import Wanted, find
 from shoplake.pipeline.releases import next_release_id, required, save
-from shoplake.portal.ahead import Ahead
+from shoplake.portal.ahead import QUIET_SECONDS, Ahead
+from shoplake.portal.lanes import Lane
 from shoplake.portal.open_logins import OpenLogins
 from shoplake.settings import Settings
 
@@ -37,7 +39,7 @@ def test_pages_are_made_ready_for_each_release_and_nobody_is_shown_anything(own_
     first = required(own_released, None)
     kpis = {name for name, kpi in load_kpis().items() if kpi.team == "finance"}
     settings = own_released.model_copy(update={"service_ahead": 1})
-    ahead = Ahead(settings, warm, logins, lambda: 0)
+    ahead = Ahead(settings, warm, logins, lambda: QUIET_SECONDS)
     ahead.saw(Identity("somebody", "finance"))
     before = find(own_released, Wanted())
     with ahead:
@@ -57,9 +59,23 @@ def test_pages_are_made_ready_for_each_release_and_nobody_is_shown_anything(own_
     logins.close()
 
 
+def test_a_lane_is_quiet_once_its_last_call_has_ended() -> None:
+    async def asked() -> tuple[float, float]:
+        lane = Lane("trial", threads=1, most_waiting=1)
+        during = await lane.run(lambda: lane.quiet_seconds)
+        await asyncio.sleep(0.05)
+        after = lane.quiet_seconds
+        lane.close()
+        return during, after
+
+    during, after = asyncio.run(asked())
+    assert during == 0
+    assert 0 < after < SECONDS
+
+
 def test_it_waits_while_people_are_answered(own_released: Settings) -> None:
     warm, logins = Warm(own_released), OpenLogins(own_released)
-    ahead = Ahead(own_released, warm, logins, lambda: 1)
+    ahead = Ahead(own_released, warm, logins, lambda: QUIET_SECONDS / 2)
     with ahead:
         time.sleep(1)
         assert ahead.made == 0

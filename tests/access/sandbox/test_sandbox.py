@@ -243,16 +243,23 @@ def test_every_query_has_a_process_of_its_own(box: Sandbox) -> None:
     assert os.getpid() not in numbers
 
 
+def all_workers_are_there(box: Sandbox) -> bool:
+    expected = sum(1 + len(session._spares) for session in box._pool._sessions.values())
+    return len(processes_of(box._pool.server_pid or 0)) == expected
+
+
 def test_the_pool_mends_itself(asking: Settings) -> None:
     with Sandbox(asking) as box:
         box.answer(SALES, Question(STORE_DAYS))
         server = box._pool.server_pid
         assert server is not None
+        until(lambda: all_workers_are_there(box))  # One that is forked later would be in no list.
         session = min(processes_of(server))
         ended = [session, *processes_of(session)]
         os.kill(session, signal.SIGKILL)
         until(lambda: not [number for number in ended if Path(f"/proc/{number}").exists()])
         assert box.answer(SALES, Question(STORE_DAYS)).table.num_rows > 0
+        until(lambda: all_workers_are_there(box))
         others = processes_of(server)
         os.kill(server, signal.SIGKILL)
         until(lambda: not [number for number in others if Path(f"/proc/{number}").exists()])

@@ -21,11 +21,11 @@ from shoplake.access.sandbox.inside.system import allocate, gather, large_pages,
 LARGE = 2 << 20
 """Bytes of a large page, both on x86-64 and (of pages of 4 KiB) on aarch64."""
 LEAST, MOST_ALLOCATED = 1 << 17, 64 << 20
-"""Bytes of the smallest segment that is worth it, and of the largest that is not just a reserve of addresses."""
+"""Bytes of the smallest allocated part that is worth it, and of the largest that is not just a reserve of addresses."""
 CODE, WRITABLE, HEAP = "r-xp", "rw-p", "[heap]"
 READ_ONLY = {CODE, "r--p"}
 LIBRARY = re.compile(r"/(?!.*/lib(arrow_|parquet))")
-"""Not those parts of Arrow that it is linked to, and that no query runs."""
+"""A file's name; not those parts of Arrow that it is linked to, and that no query runs."""
 MOST_FILLED, TOGETHER = 8 << 20, 4
 """So many bytes of gaps are filled at most; so many pieces in a row show that there are no more of their size."""
 UNUSED = ("numpy", "typing_extensions")
@@ -68,6 +68,7 @@ class _Segment(NamedTuple):
     start: int
     end: int
     rights: str
+    name: str = ""
 
 
 def use_large_pages() -> None:
@@ -84,13 +85,30 @@ def use_large_pages() -> None:
 
 
 def _segments() -> Iterator[_Segment]:
+    """Give what is worth it; of a library all that is not written to as one.
+
+    Constants then lie with the code, as older linkers had it. A fork copies one mapping instead of three, and small
+    pages are left at both ends of the library only.
+    """
+    joined: list[_Segment] = []
     for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines():
         place, rights, _, _, _, *name = line.split(maxsplit=5)
         start, end = (int(edge, 16) for edge in place.split("-"))
-        is_library = rights in READ_ONLY and bool(name) and LIBRARY.match(name[0]) is not None
-        is_allocated = rights == WRITABLE and (not name or name[0] == HEAP) and end - start <= MOST_ALLOCATED
-        if end - start >= LEAST and (is_library or is_allocated):
-            yield _Segment(start, end, rights)
+        here = _Segment(start, end, rights, name[0] if name else "")
+        last = joined[-1] if joined else None
+        if last and _is_library(last) and _is_library(here) and (last.end, last.name) == (start, here.name):
+            joined[-1] = last._replace(end=end, rights=CODE if CODE in {last.rights, rights} else rights)
+        else:
+            joined.append(here)
+    for one in joined:
+        size = one.end - one.start
+        is_allocated = one.rights == WRITABLE and one.name in {"", HEAP} and LEAST <= size <= MOST_ALLOCATED
+        if is_allocated or _is_library(one):
+            yield one
+
+
+def _is_library(segment: _Segment) -> bool:
+    return segment.rights in READ_ONLY and LIBRARY.match(segment.name) is not None
 
 
 def _enlarge(segment: _Segment) -> None:
