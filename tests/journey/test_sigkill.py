@@ -102,8 +102,8 @@ def assault(settings: Settings, folder: Path, kills: int) -> None:
     assert not list(inbox.iterdir())
 
 
-def test_twenty_five_kills_lose_nothing_and_count_nothing_twice(settings: Settings, tmp_path: Path) -> None:
-    assault(settings, tmp_path, kills=25)
+def test_fifteen_kills_lose_nothing_and_count_nothing_twice(settings: Settings, tmp_path: Path) -> None:
+    assault(settings, tmp_path, kills=15)
 
 
 @pytest.mark.proof
