@@ -344,7 +344,7 @@ def test_a_link_holds_the_query_where_no_server_reads_it(as_: Open) -> None:
     page.locator("[data-look]").first.click()
     expect(page.locator("#result[data-state=ok]")).to_be_visible(timeout=SLOW)
     page.fill("#find", "net_amount")
-    assert page.locator("[data-column=net_amount]").first.is_visible()
+    expect(page.locator("[data-column=net_amount]").first).to_be_visible()
     page.fill("#find", "no such thing")
     expect(page.locator("#no-match")).to_have_text("No table or column has such a name.")
 
