@@ -47,7 +47,7 @@ demo: setup
 
 test: setup packages lint
 	@scratch=$$($(SCRATCH)) && trap 'rm -rf "$$scratch"' EXIT INT TERM && chmod 711 "$$scratch" && \
-	TMPDIR=$$scratch $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not proof"
+	TMPDIR=$$scratch $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not proof"
 
 lint: setup
 	$(BIN)/ruff check .

@@ -11,9 +11,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Playwright, expect, sync_playwright
 
+PATIENCE_MS = 60_000
+"""How long to wait for what a click brings: a busy machine needs many times as long as an idle one."""
+NO_SCREEN = ["--disable-gpu", "--disable-software-rasterizer"]
+"""Nobody looks at the pages: a tenth less work."""
 MISSING = "Chromium is not installed: call make packages as root"
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +40,7 @@ def playwright(chromium: str) -> Iterator[Playwright]:  # noqa: ARG001 - nothing
 @pytest.fixture(scope="module")
 def browser(playwright: Playwright, chromium: str) -> Iterator[Browser]:
     """Give a running browser; each test opens contexts of its own in it."""
-    running = playwright.chromium.launch(executable_path=chromium)
+    running = playwright.chromium.launch(executable_path=chromium, args=NO_SCREEN)
     yield running
     running.close()
 
@@ -46,7 +51,7 @@ def do_not_track(playwright: Playwright, chromium: str, folder: Path) -> Iterato
     profile = folder / "profile" / "Default"
     profile.mkdir(parents=True)
     (profile / "Preferences").write_text(json.dumps({"enable_do_not_track": True}), encoding="utf-8")
-    context = playwright.chromium.launch_persistent_context(profile.parent, executable_path=chromium)
+    context = playwright.chromium.launch_persistent_context(profile.parent, executable_path=chromium, args=NO_SCREEN)
     try:
         yield context
     finally:

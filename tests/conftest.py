@@ -13,6 +13,41 @@ from shoplake.settings import Settings, load_settings
 from tests.postgres import PostgresServer, started_server
 
 pytest_plugins = ["tests.browser", "tests.kafka"]
+LONGEST = (
+    "tests/faults/test_kills.py",
+    "tests/journey/test_consume_killed.py",
+    "tests/portal/pages/test_pages.py",
+    "tests/faults/test_disk.py",
+    "tests/portal/pages/test_figures.py",
+    "tests/lake/test_consuming.py",
+    "tests/portal/pages/test_data_pages.py",
+    "tests/collector/test_kafka_log.py",
+    "tests/portal/pages/test_audit_pages.py",
+    "tests/access/test_shelf.py",
+    "tests/portal/test_parts.py",
+    "tests/portal/pages/test_catalog.py",
+    "tests/collector/test_faults.py",
+    "tests/marts/test_business_day.py",
+    "tests/journey/test_sigkill.py",
+    "tests/portal/pages/test_admin.py",
+    "tests/collector/test_live.py",
+    "tests/collector/test_tracker.py",
+    "tests/portal/pages/test_console.py",
+    "tests/access/test_kpi_definitions.py",
+    "tests/pipeline/test_stream.py",
+    "tests/portal/pages/test_live_page.py",
+    "tests/marts/test_order_and_split.py",
+    "tests/portal/test_openapi.py",
+    "tests/access/test_person.py",
+    "tests/journey/test_reading_while_files_go.py",
+)
+"""Files that take longest, those that mostly wait beside those that mostly work."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest files begin first: at the end no process then waits long for another."""
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
 @pytest.fixture

@@ -33,6 +33,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from shoplake.settings import Settings
 
 GIVEN = os.environ.get("SHOPLAKE_TEST_KAFKA", "")
+SECONDS = 60
+"""How long a busy machine may take for what the broker is asked."""
 
 
 class Broker:
@@ -61,12 +63,12 @@ class Broker:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        _wait_for(self._answers, 20)
+        _wait_for(self._answers)
 
     def stop(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait(timeout=20)
+            self._process.wait(timeout=SECONDS)
             self._process = None
 
     def make_topic(self, name: str = "", *, partitions: int = 1) -> str:
@@ -75,13 +77,13 @@ class Broker:
         sizes = {"max.message.bytes": "50000000"}
         new = NewTopic(name, num_partitions=partitions, replication_factor=1, config=sizes)
         admin = self._admin()  # it drops what it is asked for when it goes
-        admin.create_topics([new])[name].result(10)
+        admin.create_topics([new])[name].result(SECONDS)
         return name
 
     def remove_topic(self, name: str) -> None:
         admin = self._admin()
-        admin.delete_topics([name])[name].result(10)
-        _wait_for(lambda: name not in self._admin().list_topics(timeout=5).topics, 10)
+        admin.delete_topics([name])[name].result(SECONDS)
+        _wait_for(lambda: name not in self._admin().list_topics(timeout=5).topics)
 
     def send(self, topic: str, values: Iterable[bytes | None], *, partitions: int = 1) -> int:
         """Send messages in turn to each partition; give their number once the broker has them all."""
@@ -93,7 +95,7 @@ class Broker:
             producer.produce(topic, value, partition=(sent - 1) % partitions, on_delivery=report)
             if sent % 10_000 == 0:
                 producer.flush()
-        assert producer.flush(30) == 0
+        assert producer.flush(SECONDS) == 0
         assert failed == []
         return sent
 
@@ -120,8 +122,8 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
+def _wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
     while not condition():
         assert time.monotonic() < deadline, "the broker did not answer as it should"
         time.sleep(0.05)

@@ -22,7 +22,7 @@ import pytest
 SERVER_USER = "postgres"
 """The server refuses to run as root; the Debian package makes this user."""
 LOGIN = "shoplake"
-SECONDS_TO_START = 30
+SECONDS_TO_START = 120
 FAST = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=16MB"]
 
 

@@ -88,7 +88,7 @@ class Running:
         self.url = line.split()[-1]
         self.trusted = ssl.create_default_context(cafile=str(settings.home / "tls" / "ca.pem"))
         headers = {"authorization": f"Bearer {key}"}
-        self.client = httpx.Client(base_url=self.url, headers=headers, timeout=30, verify=self.trusted)
+        self.client = httpx.Client(base_url=self.url, headers=headers, timeout=60, verify=self.trusted)
 
     def __enter__(self) -> Running:
         return self

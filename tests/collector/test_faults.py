@@ -36,7 +36,7 @@ class Senders:
         draw = random.Random(threading.get_ident())
         running = self._running
         with httpx.Client(
-            base_url=running.url, headers=running.client.headers, timeout=20, verify=running.trusted
+            base_url=running.url, headers=running.client.headers, timeout=60, verify=running.trusted
         ) as client:
             while not self._stop.is_set():
                 with self._lock:
@@ -98,7 +98,7 @@ def test_a_full_disk_is_never_acknowledged(settings: Settings) -> None:
 def test_what_waits_lands_while_the_collector_goes_on(settings: Settings) -> None:
     with Running(settings, add_producer(settings), drain_seconds=0.3) as running:
         senders = Senders(running, 0)
-        time.sleep(3)
+        _until(lambda: len(senders.acknowledged) > 300 and landed_sessions(settings) != [])
         count = senders.stop()
         _until(lambda: len(landed_sessions(settings)) == count)
         _until(lambda: running.metrics()['shoplake_collector_spool_events{source="web_events"}'] == 0)
@@ -108,9 +108,10 @@ def test_what_waits_lands_while_the_collector_goes_on(settings: Settings) -> Non
 def test_new_keys_while_the_collector_runs(settings: Settings) -> None:
     with Running(settings, add_producer(settings), drain_seconds=0.3) as running:
         senders = Senders(running, 0)
-        time.sleep(1)
+        _until(lambda: len(senders.acknowledged) > 100)
         rotate(settings)
-        time.sleep(1)
+        safe = len(senders.acknowledged)
+        _until(lambda: len(senders.acknowledged) > safe + 100)
         count = senders.stop()
         assert senders.acknowledged == {f"s{n}" for n in range(count)}
         _until(lambda: len(landed_sessions(settings)) == count)
@@ -139,7 +140,7 @@ def test_two_collectors_on_one_address(settings: Settings) -> None:
         assert "cannot be listened on" in done.stderr
 
 
-def _until(is_so: Callable[[], bool], seconds: float = 40) -> None:
+def _until(is_so: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline

@@ -109,6 +109,13 @@ class Senders:
             thread.join(120)
             assert not thread.is_alive()
 
+    def are_answered(self) -> None:
+        """Wait until some more of what they send is acknowledged."""
+        before, deadline = self.answers[200], time.monotonic() + 120
+        while self.answers[200] < before + 10:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+
     def _send(self) -> None:
         with httpx.Client(headers={"authorization": f"Bearer {self._key}"}, timeout=30) as client:
             while not self._stop.is_set():
@@ -142,21 +149,21 @@ def test_no_event_is_lost_or_lands_twice_when_brokers_go_away_and_the_collector_
     try:
         senders.url = running.url
         senders.start()
-        time.sleep(1)
+        senders.are_answered()
         own_broker._process.send_signal(signal.SIGSTOP)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not senders.answers[503]:
             assert time.monotonic() < deadline
             time.sleep(0.2)
         assert running.client.get("/healthz").status_code == 200
         own_broker._process.send_signal(signal.SIGCONT)
         for _ in range(3):
-            time.sleep(1)
+            senders.are_answered()
             running.kill()
             consume(there, ["web_events"], once=True)
             running = Running(there, key, is_clear=True)
             senders.url = running.url
-        time.sleep(1)
+        senders.are_answered()
     finally:
         os.kill(own_broker._process.pid, signal.SIGCONT)
         senders.stop()

@@ -204,20 +204,22 @@ def test_a_bad_event_may_be_corrected_under_its_id(collector: Running) -> None:
 def test_a_key_has_its_rate_and_its_end(settings: Settings) -> None:
     key = add_producer(settings, "slow", rate_limit=10)
     with Running(settings, key) as running:
-        # Twice the rate at once is a debt of a second, which does not run out on the way to the next request.
-        assert running.send(ndjson([event(n) for n in range(20)])).status_code == 200
-        answer = running.send(event(11))
+        twice_the_rate = ndjson([event(n) for n in range(20)])
+        assert running.send(twice_the_rate).status_code == 200
+        for _ in range(20):  # a debt of a second, which may run out on the way to a busy machine's next request
+            if (answer := running.send(twice_the_rate)).status_code != 200:
+                break
         assert (answer.status_code, answer.json()["error"]["code"]) == (429, "rate_limit")
         time.sleep(float(answer.headers["retry-after"]))
         assert running.send(event(11)).status_code == 200
         _revoke(settings, "slow")
-        until = time.monotonic() + 8
+        until = time.monotonic() + 60
         while running.send(event(12)).status_code in {200, 429} and time.monotonic() < until:
             time.sleep(0.2)
         assert running.send(event(12)).status_code == 401
         other = add_producer(settings, "next")
         while running.send(event(13), authorization=f"Bearer {other}").status_code == 401:
-            assert time.monotonic() < until + 8
+            assert time.monotonic() < until + 60
             time.sleep(0.2)
 
 

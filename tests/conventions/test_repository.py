@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
+from tests.conftest import LONGEST
+
 ROOT = Path(__file__).parents[2]
 LINTER = Path(sys.executable).with_name("lint-imports")
 FOLDERS = ("shoplake", "tests", "docs", "bench", ".ci")
@@ -76,3 +78,8 @@ def test_the_patterns_find_what_they_are_for() -> None:
         INDEX.search(text)
         for text in ("--index-url http://x", "PIP_INDEX_URL=http://x", "https://host.example/pypi/simple")
     )
+
+
+def test_the_files_that_begin_first_are_there() -> None:
+    assert [name for name in LONGEST if not (ROOT / name).is_file()] == []
+    assert len(set(LONGEST)) == len(LONGEST)

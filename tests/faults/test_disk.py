@@ -22,7 +22,7 @@ from tests.faults.load import Account, HttpLoad, KafkaLoad, event
 from tests.kafka import Broker, a_group
 
 
-def until(is_so: Callable[[], bool], seconds: float = 60) -> None:
+def until(is_so: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline
@@ -134,14 +134,14 @@ def test_consuming_goes_on_after_the_disk_has_failed(settings: Settings, bad_dis
             process = start(settings, bad_disk, "consume", **environment, **group)
             until(lambda before=before: len(landed_sessions(settings)) > before)
             with bad_disk.failing(error, calls):
-                _, said = process.communicate(timeout=60)
+                _, said = process.communicate(timeout=120)
             assert process.returncode == 2
             assert "cannot be written" in said, said
             assert "Traceback" not in said
     finally:
         load.end()
     last = start(settings, bad_disk, "consume", "--once", **environment, SHOPLAKE_KAFKA_GROUP=a_group())
-    last.communicate(timeout=60)
+    last.communicate(timeout=120)
     assert last.returncode == 0
     check(settings, account)
 
@@ -158,5 +158,5 @@ def start(settings: Settings, disk: BadDisk, *arguments: str, **environment: str
 
 def shoplake(settings: Settings, disk: BadDisk, *arguments: str) -> subprocess.CompletedProcess[str]:
     process = start(settings, disk, *arguments)
-    out, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=120)
     return subprocess.CompletedProcess(arguments, process.returncode, out, errors)

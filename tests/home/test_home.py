@@ -120,7 +120,7 @@ def test_a_patient_writer_gets_the_lock_when_it_becomes_free(settings: Settings)
         timer = threading.Timer(0.3, process.kill)
         timer.start()
         with home_lock(settings, wait_seconds=20):
-            assert process.wait(timeout=5) == -signal.SIGKILL
+            assert process.wait(timeout=60) == -signal.SIGKILL
         timer.join()
 
 

@@ -134,12 +134,25 @@ def sessions(settings: Settings) -> list[str]:
     return sorted(row[place] for row in found.rows)
 
 
-def landed_offsets(settings: Settings, topic: str) -> int:
+def positions(settings: Settings, topic: str) -> dict[int, int]:
+    """Give how far each partition has landed."""
     store = open_store(settings, Keyring.open(settings))
     try:
-        return sum(Ledger(store).positions(f"kafka/{topic}").values())
+        return Ledger(store).positions(f"kafka/{topic}")
     finally:
         store.close()
+
+
+def landed_offsets(settings: Settings, topic: str) -> int:
+    return sum(positions(settings, topic).values())
+
+
+def everybody_has_landed_more(settings: Settings, topic: str, *, partitions: int) -> None:
+    """Wait until each partition has landed more than now, whoever reads it."""
+    before, seconds = positions(settings, topic), time.monotonic() + PATIENCE_SECONDS
+    while not all(positions(settings, topic).get(n, 0) > before.get(n, 0) for n in range(partitions)):
+        assert time.monotonic() < seconds
+        time.sleep(0.1)
 
 
 def test_consumers_share_the_partitions_and_take_over_from_a_killed_one(settings: Settings, broker: Broker) -> None:
@@ -150,7 +163,8 @@ def test_consumers_share_the_partitions_and_take_over_from_a_killed_one(settings
         first.is_reading(partitions=4)
         doomed = Consumer(settings, broker, topic, group)
         doomed.is_reading(partitions=2)
-        time.sleep(3)
+        for _ in range(2):  # what was read before the second came may land once more
+            everybody_has_landed_more(settings, topic, partitions=4)
         doomed.kill()
         third = Consumer(settings, broker, topic, group)
         third.is_reading(partitions=2)
@@ -225,7 +239,8 @@ def test_a_consumer_that_is_killed_takes_its_landing_processes_with_it(settings:
         time.sleep(0.02)
     land_the_rest(settings, broker, topic)
     assert landed_offsets(settings, topic) == sent
-    assert len(sessions(settings)) == sent == len(set(sessions(settings)))
+    landed = sessions(settings)
+    assert len(landed) == sent == len(set(landed))
 
 
 def descendants(pid: int) -> list[int]:

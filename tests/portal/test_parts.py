@@ -86,7 +86,7 @@ def test_a_signal_ends_all_of_it_and_the_record_says_so(own_released: Settings) 
         serving.process.send_signal(signal.SIGTERM)
         assert serving.process.wait(60) == 0
         for module in BESIDE:
-            until(lambda module=module: not children(serving, module), 10)  # type: ignore[misc]
+            until(lambda module=module: not children(serving, module))  # type: ignore[misc]
     assert [entry.outcome for entry in find(own_released, Wanted(action="serve"))] == ["begun", "ok"]
     assert "Traceback" not in serving.log.read_text(encoding="utf-8")
 

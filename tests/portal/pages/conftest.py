@@ -16,6 +16,7 @@ from shoplake.access.login import hash_password, open_logins
 from shoplake.portal.callers import SESSION_COOKIE
 from shoplake.settings import Settings, load_settings
 from tests.access.released import identities, released
+from tests.browser import PATIENCE_MS
 from tests.portal.serving import PASSWORD, Serving
 
 __all__ = ["released"]
@@ -76,6 +77,7 @@ class Person:
             reduced_motion="reduce",
             **{"locale": "en-GB", "viewport": {"width": 1280, "height": 900}} | how,  # type: ignore[arg-type]
         )
+        self.context.set_default_timeout(PATIENCE_MS)
         self.seen = Seen(url)
         self.page = self.context.new_page()
         self.seen.watch(self.page)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +31,6 @@ STORES = "SELECT store_id, region, sale_date, net_amount FROM sales.mart_sales__
 CELLS = "rows => rows.map(row => [...row.cells].slice(1).map(cell => cell.textContent))"
 ROWS = "#grid tbody tr:not(.space)"
 Row = list[str]
-
-
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    """Wait as long for what a click brings as for a page: every change is on disk before it is answered."""
-    expect.set_options(timeout=SLOW)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 def opened(person: Person, path: str = "/sql") -> Page:
@@ -352,7 +344,7 @@ def test_a_link_holds_the_query_where_no_server_reads_it(as_: Open) -> None:
     page.locator("[data-look]").first.click()
     expect(page.locator("#result[data-state=ok]")).to_be_visible(timeout=SLOW)
     page.fill("#find", "net_amount")
-    assert page.locator("[data-column=net_amount]").first.is_visible()
+    expect(page.locator("[data-column=net_amount]").first).to_be_visible()
     page.fill("#find", "no such thing")
     expect(page.locator("#no-match")).to_have_text("No table or column has such a name.")
 

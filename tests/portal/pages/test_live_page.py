@@ -24,14 +24,6 @@ from tests.portal.serving import Serving, token_of
 pytestmark = pytest.mark.skipif(not built(), reason="npm's packages are not installed: call make setup")
 
 
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    """Wait for what events bring as long as for a page."""
-    expect.set_options(timeout=SLOW)
-    yield
-    expect.set_options(timeout=5_000)
-
-
 @pytest.fixture(scope="module")
 def live_home(released: Settings, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     home = tmp_path_factory.mktemp("collecting") / "home"

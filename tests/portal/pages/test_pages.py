@@ -201,7 +201,7 @@ def test_an_expired_session_leads_to_sign_in_and_back(portal: Serving, browser: 
     page.fill("[name=name]", "leaving")
     page.fill("[name=password]", "not the password")
     page.click("main button.main")
-    assert page.get_by_role("alert").is_visible()
+    expect(page.get_by_role("alert")).to_be_visible()
     assert faults(page) == []
     person.sign_in("/sales?days=7")
     page.locator("details.menu summary").click()
