@@ -72,9 +72,9 @@ def assault(stage: Stage, kills: int) -> tuple[Assault, Account]:
     return attack, account
 
 
-def test_thirty_kills_under_load_lose_nothing_and_count_nothing_twice(stage: Stage) -> None:
-    _, account = assault(stage, kills=30)
-    assert len(account.acknowledged) > 500
+def test_fifty_kills_under_load_lose_nothing_and_count_nothing_twice(stage: Stage) -> None:
+    _, account = assault(stage, kills=50)
+    assert len(account.acknowledged) > 1_000
 
 
 @pytest.mark.proof
