@@ -83,7 +83,7 @@ class Ahead:
                 done = self._served()
 
     def _served(self) -> str:
-        from shoplake.portal.pages.visitors import release_id
+        from shoplake.portal.pages.served import release_id
 
         return release_id(self._settings)
 

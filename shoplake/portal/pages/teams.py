@@ -18,9 +18,10 @@ from shoplake.portal.pages.filters import DIMENSIONS, Filters, read_filters
 from shoplake.portal.pages.panels import title_of
 from shoplake.portal.pages.pieces import TOO_LONG, failed_table, frame, panel_markup, panel_text, tile_markup, tile_text
 from shoplake.portal.pages.rendering import page, part, text_of
+from shoplake.portal.pages.served import release_id
 from shoplake.portal.pages.tiles import failed
 from shoplake.portal.pages.viewer import Viewer, release_text
-from shoplake.portal.pages.visitors import AVisitor, Visitor, release_id
+from shoplake.portal.pages.visitors import AVisitor, Visitor
 
 if TYPE_CHECKING:
     from shoplake.access.kpi_definition import Kpi

@@ -15,17 +15,15 @@ from shoplake.access.identity import Identity
 from shoplake.access.kpi_window import Window
 from shoplake.audit.entry import Actor, acting_as
 from shoplake.errors import AuthenticationFailed, ForeignRequestError
-from shoplake.home import HomePaths
 from shoplake.portal import csrf
 from shoplake.portal.callers import SESSION_COOKIE, require_console
 from shoplake.portal.pages.language import Language, language_of
+from shoplake.portal.pages.served import current_manifest
 from shoplake.portal.pages.viewer import Viewer
 from shoplake.portal.service import Service, TheService
 
 if TYPE_CHECKING:
     from shoplake.access.kpi_answer import KpiAnswer
-    from shoplake.pipeline.manifest import Manifest
-    from shoplake.settings import Settings
 
 T = TypeVar("T")
 LANGUAGE_COOKIE, THEME_COOKIE = "__Host-language", "__Host-theme"
@@ -135,30 +133,6 @@ async def form_of(request: Request) -> Mapping[str, str]:
     """Read a form's fields; of a name that stands twice the last counts."""
     body = await request.body()
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
-
-
-def current_manifest(settings: Settings) -> Manifest:
-    """Give the release that is served; one of nothing before the first."""
-    from shoplake.pipeline.releases import current
-
-    return current(settings) or _nothing(settings)
-
-
-def release_id(settings: Settings) -> str:
-    """Give the id of the release that is served; empty before the first."""
-    try:
-        return HomePaths(settings.home).pointer.read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
-
-
-def _nothing(settings: Settings) -> Manifest:
-    """Give the release that there is before the first one."""
-    import datetime as dt
-
-    from shoplake.pipeline.manifest import AuditCounts, Manifest
-
-    return Manifest("", dt.datetime.now(dt.UTC), 0, settings.timezone, "", {}, None, {}, AuditCounts(0, 0))
 
 
 def _ask(
