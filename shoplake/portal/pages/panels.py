@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from shoplake.access.kpi_scope import Scope
@@ -309,8 +310,7 @@ class _Maker:
         if listing is None:
             return (), []
         names = [name for name in listing.columns if name not in KEYS]
-        known = {name: (row[name] for row in self.answer.rows if row.get(name) is not None) for name in names}
-        numbers = {name for name in names if is_number(next(known[name], None))}  # a column is of one type
+        numbers = {name for name in names if _has_number(row.get(name) for row in self.answer.rows)}
         columns = tuple(
             Column(
                 self.viewer.language.text(humanised(name.removesuffix("_name"))),
@@ -351,6 +351,11 @@ def _amount(step: str, parts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whate
     whole, _, less = step.partition("-")
     value, other = parts.get(whole), parts.get(less)
     return float(value) - float(other) if less and is_number(value) and is_number(other) else value
+
+
+def _has_number(values: Iterable[object]) -> bool:
+    """Say whether a column has a number; a column of text is not read to its end for it."""
+    return any(is_number(value) for value in takewhile(lambda value: not isinstance(value, str), values))
 
 
 def _part_unit(is_share: bool) -> str:
