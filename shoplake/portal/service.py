@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 MOST_WAITING = 64
+MOST_ANSWERS_WAITING = 256
+"""A browser asks for six parts of a page at once; each waits for `Settings.portal_answer_seconds` at most."""
 ASKING_PER_WORKER = 4
 """Queries that may wait for each one that runs; the sandbox gives people their turns fairly."""
 
@@ -48,7 +50,7 @@ class Service:
         self.looking_up = Lane("looking-up", threads=4, most_waiting=256)
         self.signing_in = Lane("signing-in", threads=2, most_waiting=32)
         """Each password takes 64 MiB and some tenths of a second of a processor."""
-        self.answering = Lane("answering", threads=settings.service_answers, most_waiting=MOST_WAITING)
+        self.answering = Lane("answering", threads=settings.service_answers, most_waiting=MOST_ANSWERS_WAITING)
         self.browsing = Lane("browsing", threads=2, most_waiting=MOST_WAITING)
         """The catalogue and its search: who types waits for nobody who computes."""
         self.sandbox = Sandbox(settings)

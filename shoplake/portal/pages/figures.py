@@ -6,11 +6,12 @@ import datetime as dt
 import math
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import TypeGuard
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_interval
-from babel.numbers import format_currency, format_decimal, format_percent
+from babel.numbers import NumberPattern, format_currency, format_decimal, format_percent, parse_pattern
 from babel.units import format_unit
 
 from shoplake.portal.pages.language import Language
@@ -42,11 +43,11 @@ class Figures:
             return self._money(value, is_headline=is_headline)
         if unit == "ratio":
             pattern = str(locale.percent_formats[None].pattern).replace("#,##0", "#,##0.0")
-            return format_percent(value, format=pattern, locale=locale)
+            return format_percent(value, format=_read(pattern), locale=locale)
         if unit == "seconds":
             return self.duration(float(value))
         is_whole = isinstance(value, int) or value == int(value)
-        return format_decimal(value, format="#,##0" if is_whole else "#,##0.00", locale=locale)
+        return format_decimal(value, format=_read("#,##0" if is_whole else "#,##0.00"), locale=locale)
 
     def unit(self, unit: str) -> str:
         """Give the word beside a figure; empty where the figure says it itself."""
@@ -130,11 +131,11 @@ class Figures:
         locale = self.language.locale
         if is_headline and abs(float(value)) >= WHOLE_MONEY_FROM:
             pattern = str(locale.currency_formats["standard"].pattern).replace(".00", "")
-            return format_currency(value, self.currency, pattern, locale=locale, currency_digits=False)
+            return format_currency(value, self.currency, _read(pattern), locale=locale, currency_digits=False)
         return format_currency(value, self.currency, locale=locale)
 
     def _signed(self, number: float) -> str:
-        text = format_decimal(abs(number), format="#,##0.0", locale=self.language.locale)
+        text = format_decimal(abs(number), format=_read("#,##0.0"), locale=self.language.locale)
         sign = "±" if round(number, 1) == 0 else "+" if number > 0 else "−"  # noqa: RUF001 - the minus of typography
         return f"{sign}{text}"
 
@@ -160,6 +161,12 @@ def raw(value: object) -> str:
     if isinstance(value, dt.datetime):
         return f"{value.isoformat()}Z" if value.tzinfo is None else value.isoformat()
     return value.isoformat() if isinstance(value, dt.date) else str(value)
+
+
+@cache
+def _read(pattern: str) -> NumberPattern:
+    """Read a pattern once: it is what a number costs most."""
+    return parse_pattern(pattern)
 
 
 def _has_cents(value: Decimal) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from shoplake.access.kpi_scope import Scope
@@ -113,12 +114,11 @@ def table(viewer: Viewer, kpi: Kpi, panel: Panel, filters: Filters, path: str, *
         reason = viewer.language.text("it is not known by %(dimensions)s", dimensions=words)
         return Table(panel, title_of(viewer, kpi, panel), "not-measurable", unit, reason=reason)
     answer = viewer.answer(kpi, filters, by=(panel.by,) if panel.by else (), definition=panel.definition)
-    maker = _Maker(viewer, kpi, panel, filters, path, answer)
+    maker = _Maker(viewer, kpi, panel, filters, path, answer, MOST_ROWS if is_whole else FIRST_ROWS[panel.kind])
     columns, rows = maker.made()
     if panel.kind == "curve" and not rows and Scope(viewer.rights, kpi).is_in_figures_only:
         reason = viewer.language.text(SINGLE_CASES)
         return Table(panel, title_of(viewer, kpi, panel), "not-measurable", unit, reason=reason)
-    limit = MOST_ROWS if is_whole else FIRST_ROWS[panel.kind]
     state, reason = state_of(viewer, kpi, answer), answer.total.reason or ""
     if not rows and state in {"ok", "late"}:
         reason = "nothing to show in these days"
@@ -128,8 +128,8 @@ def table(viewer: Viewer, kpi: Kpi, panel: Panel, filters: Filters, path: str, *
         state=state,
         unit=unit,
         columns=columns,
-        rows=tuple(rows[:limit]),
-        rows_in_all=len(rows),
+        rows=tuple(rows),
+        rows_in_all=maker.rows_in_all(len(rows)),
         reason=reason_of(viewer.language, reason),
         window=viewer.figures.window(answer.window.first, answer.window.last),
         order=maker.order,
@@ -157,6 +157,14 @@ class _Maker:
     filters: Filters
     path: str
     answer: KpiAnswer
+    limit: int
+    """Rows past it are counted and not written out: a panel shows a dozen of thousands of products."""
+
+    def rows_in_all(self, made: int) -> int:
+        """Count the rows that there are, of which so many were made."""
+        if self.panel.kind == "parts" or not made:
+            return made
+        return len(self.answer.curve if self.panel.kind == "curve" else self.answer.rows)
 
     @property
     def order(self) -> str:
@@ -202,7 +210,7 @@ class _Maker:
                 Cell(figures.value(point["at_risk"], "count"), point["at_risk"]),
                 Cell(figures.value(point["ended"], "count"), point["ended"]),
             )
-            for point in self.answer.curve
+            for point in self.answer.curve[: self.limit]
         ]
         return columns, rows
 
@@ -219,7 +227,7 @@ class _Maker:
             Column(text("Change"), is_number=True),
             *(Column(text(humanised(name)), is_number=True) for name in self.panel.parts),
         )
-        return columns, [self._row(row) for row in self._sorted(self.answer.rows)]
+        return columns, [self._row(row) for row in self._sorted(self.answer.rows)[: self.limit]]
 
     def _sorted(self, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         if self.panel.by == "day":
@@ -302,7 +310,7 @@ class _Maker:
         if listing is None:
             return (), []
         names = [name for name in listing.columns if name not in KEYS]
-        numbers = {name for name in names if any(is_number(row.get(name)) for row in self.answer.rows)}
+        numbers = {name for name in names if _has_number(row.get(name) for row in self.answer.rows)}
         columns = tuple(
             Column(
                 self.viewer.language.text(humanised(name.removesuffix("_name"))),
@@ -312,7 +320,9 @@ class _Maker:
             )
             for name in names
         )
-        return columns, [tuple(self._listed_cell(name, row) for name in names) for row in self.answer.rows]
+        return columns, [
+            tuple(self._listed_cell(name, row) for name in names) for row in self.answer.rows[: self.limit]
+        ]
 
     def _listed_cell(self, name: str, row: Mapping[str, Any]) -> Cell:
         value, key = row.get(name), name.removesuffix("_name")
@@ -341,6 +351,11 @@ def _amount(step: str, parts: Mapping[str, Any]) -> Any:  # noqa: ANN401 - whate
     whole, _, less = step.partition("-")
     value, other = parts.get(whole), parts.get(less)
     return float(value) - float(other) if less and is_number(value) and is_number(other) else value
+
+
+def _has_number(values: Iterable[object]) -> bool:
+    """Say whether a column has a number; a column of text is not read to its end for it."""
+    return any(is_number(value) for value in takewhile(lambda value: not isinstance(value, str), values))
 
 
 def _part_unit(is_share: bool) -> str:
