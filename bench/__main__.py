@@ -22,7 +22,7 @@ from bench.outcome import Outcome
 from bench.peers import environment
 from bench.report import page, table
 from bench.results import Entry, Results, SizeResult, targets
-from bench.section import section, with_section
+from bench.section import with_rest
 
 SIZES = (1_000_000, 5_000_000, 20_000_000)
 WARM_UP_LINES = 15_000
@@ -52,7 +52,7 @@ def main() -> int:
     _show(results)
     given.output.parent.mkdir(parents=True, exist_ok=True)
     before = given.output.read_text(encoding="utf-8") if given.output.exists() else ""
-    given.output.write_text(with_section(page(results), section(before, "Streams")), encoding="utf-8")
+    given.output.write_text(with_rest(page(results), before), encoding="utf-8")
     _tell(f"Written to {given.output}.")
     return 1 if any(target.is_met is False for target in targets(results)) else 0
 

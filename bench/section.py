@@ -14,6 +14,14 @@ def section(page: str, title: str) -> str:
     return found.group() if found else ""
 
 
+def with_rest(page: str, before: str) -> str:
+    """Add the sections that only the page as it was before has: they are measured apart."""
+    for title in re.findall(r"^## (.*)$", before, flags=re.MULTILINE):
+        if not section(page, title):
+            page = with_section(page, section(before, title))
+    return page
+
+
 def with_section(page: str, text: str) -> str:
     """Put a section, which begins with its heading, in the place of the one of that heading, or before the last."""
     if not text:
