@@ -14,9 +14,9 @@ HEADINGS = ("", "landing s", "build s", "total s", "landing / floor", "total / f
 
 INTRODUCTION = """# Benchmarks
 
-Written by `make bench`. The sections up to "Events" come from one run on one machine; each of those that follow is measured
-apart, and says how. In that run each contender worked alone and in turn on the same files. A contender's seconds count only if its
-store-days give the data's own number of lines and transactions and its net sales to the cent.
+Written by `make bench`. The sections up to "Events" come from one run on one machine; each of those that follow is
+measured apart, and says how. In that run each contender worked alone and in turn on the same files. A contender's
+seconds count only if its store-days give the data's own number of lines and transactions and its net sales to the cent.
 
 - **floor**: one DuckDB script, CSV -> encrypted Parquet -> sale lines -> store-day and product-day marts, with no
   checks (`bench/floor.py`).
