@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from shoplake.access.kpi_answer import Coverage, KpiAnswer
+from shoplake.access.kpi_basis import basis_of
 from shoplake.access.kpi_compare import Compared
 from shoplake.access.kpi_definition import Kpi, load_kpis
 from shoplake.access.kpi_query import Asked, Query
@@ -135,7 +136,8 @@ def _answer_one(
 
     if warm is None:
         return make()
-    return warm.answer((*_question(manifest, identity, kpi, window), asked, chosen, against), make)
+    basis = partial(basis_of, settings, manifest, kpi, window, against, rights)
+    return warm.answer((*_question(identity, kpi, window), asked, chosen, against), manifest.release_id, basis, make)
 
 
 def answer_all(
@@ -206,8 +208,9 @@ def _answer_every(
         for kpi, window in chosen:
             with suppress(AccessDenied), sources.explained(kpi):
                 make = partial(_overview, sources, kpi, window)
-                question = _question(manifest, identity, kpi, window)
-                answers.append(make() if warm is None else warm.answer(question, make))
+                basis = partial(basis_of, settings, manifest, kpi, window, None, rights)
+                question = _question(identity, kpi, window)
+                answers.append(make() if warm is None else warm.answer(question, manifest.release_id, basis, make))
         return answers
 
 
@@ -215,10 +218,10 @@ def _overview(sources: Sources, kpi: Kpi, window: Window) -> KpiAnswer:
     return _answer(sources.query(kpi), Asked(), kpi.default_definition, window, is_listed=False)
 
 
-def _question(manifest: Manifest, identity: Identity | None, kpi: Kpi, window: Window) -> tuple[Hashable, ...]:
-    """Name all that an answer rests on; people of one role and equal limits have the same answers."""
+def _question(identity: Identity | None, kpi: Kpi, window: Window) -> tuple[Hashable, ...]:
+    """Name all that an answer rests on beside a release; people of one role and equal limits have the same answers."""
     limits = tuple(sorted(identity.attributes.items())) if identity else None
-    return manifest.release_id, identity.role if identity else None, limits, kpi.name, window
+    return identity.role if identity else None, limits, kpi.name, window
 
 
 def answer_on(

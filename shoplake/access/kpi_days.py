@@ -59,7 +59,8 @@ class Question:
             sight.known_until if "$known_until" in self.sql else None,
             reach,
         )
-        return {day: (asked, tuple(_holding(held, day, reach))) for day in days}
+        # Days without partitions of their own may rest on the same ones, and differ all the same.
+        return {day: ((day, *asked), tuple(_holding(held, day, reach))) for day in days}
 
 
 def _holding(held: Sequence[Mapping[str, Held]], day: dt.date, reach: int) -> Iterator[Held]:

@@ -1,7 +1,8 @@
 """What a process that answers many keeps ready: tables of a release in memory, and the answers that it has given.
 
 A release does not change, so that one question within the same rights has one answer. All of it is let go as soon as
-another release is served, or the policy or the keys are others; after a release but for what it holds as well.
+another release is served, or the policy or the keys are others; after a release but for what it holds as well: an
+answer whose tables it did not change is the new release's answer too.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from shoplake.access.kpi_answer import KpiAnswer
+    from shoplake.access.kpi_basis import Basis
     from shoplake.pipeline.manifest import Manifest
     from shoplake.settings import Settings
 
@@ -44,6 +46,14 @@ class _Session:
     is_dropped: bool = False
 
 
+@dataclass(frozen=True)
+class _Known:
+    answer: KpiAnswer
+    keys: frozenset[str]
+    """Names of the keys that were opened for it."""
+    held: frozenset[Held]
+
+
 @dataclass
 class _Kept:
     """What belongs to one state of the home."""
@@ -52,18 +62,21 @@ class _Kept:
     shelf: Shelf
     days: DayRows
     sessions: OrderedDict[Hashable, _Session] = field(default_factory=OrderedDict)
-    answers: OrderedDict[Hashable, tuple[KpiAnswer, frozenset[str]]] = field(default_factory=OrderedDict)
+    answers: OrderedDict[Hashable, _Known] = field(default_factory=OrderedDict)
+    """By the question and the digest of what it rests on."""
+    bases: dict[Hashable, Basis] = field(default_factory=dict)
+    """By the question and the release."""
     rows: int = 0
 
-    def remember(self, question: Hashable, answer: KpiAnswer, keys: frozenset[str]) -> None:
+    def remember(self, question: Hashable, known: _Known) -> None:
         """Keep an answer, and forget those that were not asked for the longest where they are too many."""
         if question in self.answers:
             return
-        self.answers[question] = answer, keys
-        self.rows += len(answer.rows)
+        self.answers[question] = known
+        self.rows += len(known.answer.rows)
         while len(self.answers) > MOST_ANSWERS or self.rows > MOST_ROWS:
-            _, (forgotten, _) = self.answers.popitem(last=False)
-            self.rows -= len(forgotten.rows)
+            _, forgotten = self.answers.popitem(last=False)
+            self.rows -= len(forgotten.answer.rows)
 
 
 class Warm:
@@ -75,29 +88,46 @@ class Warm:
         self._lock = Lock()
         self._kept = _Kept((), Shelf(settings), DayRows())
 
-    def answer(self, question: Hashable, make: Callable[[], KpiAnswer]) -> KpiAnswer:
-        """Give the answer to a question, made now or known from before.
+    def answer(
+        self, question: Hashable, release: str, basis: Callable[[], Basis], make: Callable[[], KpiAnswer]
+    ) -> KpiAnswer:
+        """Give the answer to a question, made now or known from before, perhaps of an earlier release.
 
         Args:
-            question: all that the answer rests on beside the served release, the policy and the keys; the release too,
-                and the rights of who asks.
+            question: all that the answer rests on beside the release, the policy and the keys; the rights of who asks.
+            release: id of the release that is asked.
+            basis: gives what of the release the answer rests on.
             make: makes it.
 
         """
         kept = self._current()
+        rests_on = self._basis(kept, (release, question), basis)
+        which = (question, rests_on.digest)
         with self._lock:
-            known = kept.answers.get(question)
+            known = kept.answers.get(which)
             if known is not None:
-                kept.answers.move_to_end(question)
+                if known.answer.release != release:
+                    known = kept.answers[which] = replace(known, answer=replace(known.answer, release=release))
+                kept.answers.move_to_end(which)
         if known is not None:
-            note_keys(known[1])  # what was opened for the answer is on record with each who is shown it
-            return known[0]
+            note_keys(known.keys)  # what was opened for the answer is on record with each who is shown it
+            return known.answer
         with noting_keys() as keys:
             made = make()
         if len(made.rows) <= LONGEST_ANSWER:
             with self._lock:
-                kept.remember(question, made, frozenset(keys))
+                kept.remember(which, _Known(made, frozenset(keys), rests_on.held))
         return made
+
+    def _basis(self, kept: _Kept, question: Hashable, find: Callable[[], Basis]) -> Basis:
+        found = kept.bases.get(question)
+        if found is None:
+            found = find()
+            with self._lock:
+                if len(kept.bases) >= MOST_ANSWERS:
+                    kept.bases.clear()
+                kept.bases[question] = found
+        return found
 
     @contextmanager
     def session(
@@ -179,13 +209,17 @@ class Warm:
             self._kept = now = _Kept(state, shelf, days)
             for session in old.sessions.values():
                 _end(session)
-        if is_release_only:
-            served = current(self._settings)
-            held = served.held() if served else frozenset[Held]()
-            now.shelf.keep_only(held)
-            now.days.keep_only(held)
-        else:
+        if not is_release_only:
             old.shelf.close()
+            return now
+        served = current(self._settings)
+        held = served.held() if served else frozenset[Held]()
+        now.shelf.keep_only(held)
+        now.days.keep_only(held)
+        with self._lock:
+            for question, known in old.answers.items():
+                if known.held <= held:
+                    now.remember(question, known)
         return now
 
     def _state(self) -> tuple[object, ...]:

@@ -10,19 +10,23 @@ from typing import Any
 
 import pytest
 
+from shoplake.access import kpi as kpi_module
 from shoplake.access import warm as keeping
 from shoplake.access.identity import Identity
-from shoplake.access.kpi import KpiAnswer, answer, answer_all
+from shoplake.access.kpi import KpiAnswer, answer, answer_all, load_kpis
+from shoplake.access.kpi_query import Query
 from shoplake.access.policy import PACKAGED
 from shoplake.access.warm import Warm
 from shoplake.audit.reading import Wanted, find
 from shoplake.errors import AccessDenied
+from shoplake.lake.landing import land
 from shoplake.pipeline.rotation import rotate
 from shoplake.pipeline.run import run
 from shoplake.settings import Settings
-from tests.access.released import SOUTH, land_day
+from tests.access.released import SOUTH, contacts, land_day, tills, visits, write
 
 SALES = Identity("sales", "sales")
+OWNER = Identity("data_engineer", "data_engineer")
 NORTH = Identity("north_sales", "sales", {"region": ("North",)})
 
 
@@ -71,6 +75,48 @@ def test_another_policy_counts_at_once(own_released: Settings) -> None:
         ask(own_released, warm)
     (own_released.home / "policy.yaml").unlink()
     assert ask(own_released, warm).total.value
+    warm.close()
+
+
+def test_a_release_of_streams_leaves_the_answers_about_tills_and_stock(
+    own_released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warm, made, real = Warm(own_released), list[str](), kpi_module._answer
+
+    def noted(query: Query, *asked: Any, **more: Any) -> KpiAnswer:
+        made.append(query.kpi.name)
+        return real(query, *asked, **more)
+
+    def every(warm: Warm | None) -> dict[str, KpiAnswer]:
+        return {
+            f"{kpi.name} {by} {days} {who}": answer(own_released, kpi.name, by=by, identity=who, warm=warm, **days)
+            for kpi in load_kpis().values()
+            for by in ((), tuple(kpi.dimensions)[:1])
+            for days in ({}, {"from_": "2026-03-01", "to": "2026-03-01"}, {"from_": "2026-03-02", "to": "2026-03-20"})
+            for who in (None, OWNER)
+        }
+
+    def streams(day: int) -> None:
+        for source, rows in (("interactions", contacts(day)), ("web_events", visits(day))):
+            land(own_released, source, [write(tmp_path, source, f"day{day}", rows)])
+        run(own_released)
+
+    streams(3)
+    before = every(warm)
+    streams(4)
+    monkeypatch.setattr(kpi_module, "_answer", noted)
+    after, touched = every(warm), set(made)
+    assert {one.release for one in before.values()} & {one.release for one in after.values()} == set()
+    assert {load_kpis()[name].team for name in touched} == {"marketing", "support"}
+    assert after == every(None)
+    more = [row | {"transaction_id": f"more{row['transaction_id']}"} for row in tills(1)]
+    land(own_released, "pos", [write(tmp_path, "pos", "more", more)])
+    run(own_released)
+    made.clear()
+    later = every(warm)
+    assert "total_sales" in made
+    assert later == every(None)
+    assert after["total_sales () {} None"].total.value < later["total_sales () {} None"].total.value
     warm.close()
 
 

@@ -31,7 +31,8 @@ def soon(is_so: Callable[[], bool]) -> bool:
 
 def known(warm: Warm) -> set[tuple[str, str, str]]:
     """Give release, role and KPI of the answers that are known."""
-    return {(question[0], question[1], question[3]) for question in warm._kept.answers}  # type: ignore[index]
+    kept = warm._kept.answers.items()
+    return {(known.answer.release, which[0][0], known.answer.kpi) for which, known in kept}  # type: ignore[index]
 
 
 def test_pages_are_made_ready_for_each_release_and_nobody_is_shown_anything(own_released: Settings) -> None:
