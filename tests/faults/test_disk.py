@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from shoplake.collector.drain import drain
+from shoplake.keys.keyring import Keyring
 from shoplake.lake.landing import land
 from shoplake.settings import Settings
+from shoplake.store.spool import open_spool
 from tests.collector.running import Running, add_producer, landed_sessions
 from tests.faults.disk import FAILURES, NAMES, BadDisk
 from tests.faults.load import Account, HttpLoad, KafkaLoad, event
@@ -60,7 +62,7 @@ def test_the_collector_refuses_while_the_disk_fails_and_goes_on_by_itself(
     check(settings, account)
 
 
-def test_a_commit_whose_sync_failed_is_made_durable_or_undone_by_the_next_start(
+def test_a_commit_whose_sync_failed_is_made_durable_or_undone_by_whoever_opens_it_next(
     settings: Settings, bad_disk: BadDisk
 ) -> None:
     key, log = add_producer(settings), settings.home / "store" / "spool.db-wal"
@@ -70,8 +72,10 @@ def test_a_commit_whose_sync_failed_is_made_durable_or_undone_by_the_next_start(
         assert running.send(row, idempotency_key="k1").status_code == 503
         running.kill()
     assert log.stat().st_size > 0
+    spool = open_spool(settings, Keyring.open(settings))
+    assert log.stat().st_size == 0
+    spool.close()
     with Running(settings, key, environment=bad_disk.environment) as running:
-        assert log.stat().st_size == 0
         assert running.send(row, idempotency_key="k1").status_code == 200
     drain(settings)
     assert landed_sessions(settings) == ["s1"]
