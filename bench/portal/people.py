@@ -103,6 +103,16 @@ def _fault(text: str, status: int) -> str:
     return "" if state[1] in FINE else state[1]
 
 
+def each(url: str, authority: str, session: str, team: str, queries: Sequence[str]) -> list[Loaded]:
+    """Have one person load pages one after the other."""
+    place, trusted = urlsplit(url), ssl.create_default_context(cafile=authority)
+    tab = Tab(str(place.hostname), place.port or 443, trusted, session)
+    try:
+        return [tab.load(f"/{team}{query}") for query in queries]
+    finally:
+        tab.close()
+
+
 def many(
     url: str, authority: str, sessions: Sequence[tuple[str, str]], queries: Sequence[str], pages: int
 ) -> list[Loaded]:
