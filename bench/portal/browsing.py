@@ -96,5 +96,9 @@ def seconds_to_show(page: Page, path: str, publish: Callable[[], None]) -> float
 
 
 def rounds(page: Page, paths: Sequence[str]) -> list[Seen]:
-    """Look at pages one after the other."""
-    return [look(page, path) for path in paths]
+    """Look at pages one after the other, each until its tables are there, too."""
+    seen = list[Seen]()
+    for path in paths:
+        seen.append(look(page, path))
+        page.wait_for_load_state("networkidle")
+    return seen
