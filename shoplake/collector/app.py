@@ -56,7 +56,7 @@ class EventsEndpoint:
             failure = Refusal(500, "internal", "The request failed.", "Send it again; see the collector's log.")
             status, answer = 500, failure.body()
         self._metrics.requests[str(status)] += 1
-        headers += [JSON, (b"content-length", str(len(answer)).encode())]
+        headers += [JSON, (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
@@ -103,9 +103,11 @@ class Body:
         """
         length = headers.get(b"content-length", b"")
         size = int(length) if length.isdigit() else SMALL_BODY
+        if size < SMALL_BODY:
+            return self._parts(receive)
         if size > self._most:
             raise too_large(self._most)
-        return self._parts(receive) if size < SMALL_BODY else self._parts_in_time(receive)
+        return self._parts_in_time(receive)
 
     async def _parts_in_time(self, receive: Receive) -> bytes:
         try:
@@ -129,14 +131,13 @@ class Body:
         return clear
 
     async def _parts(self, receive: Receive) -> bytes:
-        parts, size = list[bytes](), 0
+        parts = list[bytes]()
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise _Gone
-            part = message.get("body", b"")
-            size += len(part)
-            if size > self._most:
+            part: bytes = message.get("body", b"")
+            if self.held + len(part) > self._most:
                 raise too_large(self._most)
             self.held += self._limits.memory.take(len(part))
             if not message.get("more_body", False):

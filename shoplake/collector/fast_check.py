@@ -10,6 +10,8 @@ import time
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import msgspec
+
 from shoplake.collector.body import Events
 from shoplake.lake.streaming import EVENT_ID
 from shoplake.sources.lexers import LONGEST_LINE
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 YEAR_2000, DAY_SECONDS = 946_684_800, 86_400
 LARGEST_NUMBER = 1e300
+NO_ID: list[str | None] = [None]
 INT64 = 1 << 63
 RENEW_SECONDS = 600
 """The limit of future times is counted from when the reader was made: too strict by this much at most."""
@@ -42,14 +45,13 @@ class FastCheck:
 
     def read(self, events: Events) -> list[str | None] | None:
         """Give the ``event_id`` of each event if all are good; None if the SQL has to say."""
-        import msgspec
-
-        if self._has_rules or (len(events.lines) > LONGEST_LINE and _longest(events.lines) > LONGEST_LINE):
+        lines = events.lines
+        if self._has_rules or (len(lines) > LONGEST_LINE and _longest(lines) > LONGEST_LINE):
             return None
         try:
-            if not events.lines.isascii():
-                events.lines.decode()
-            found = self._decoder()(events.lines)
+            if not lines.isascii():
+                lines.decode()
+            found = self._decoder()(lines)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
         if len(found) != events.count:
@@ -57,6 +59,8 @@ class FastCheck:
         for get in self._texts:
             if get(found[0]).isspace() if len(found) == 1 else any(map(str.isspace, map(get, found))):
                 return None
+        if len(found) == 1 and found[0].event_id is None:
+            return NO_ID
         return [None if e.event_id is None else str(e.event_id) for e in found]
 
     def _decoder(self) -> Callable[[bytes], list[Any]]:
@@ -66,8 +70,6 @@ class FastCheck:
         return self._decode
 
     def _make(self, now: float) -> Callable[[bytes], list[Any]]:
-        import msgspec
-
         fields = [_struct_field(field, now) for field in self._contract.fields]
         if not self._has_own_id:
             fields.append((EVENT_ID, str | int | None, None))
