@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -87,13 +88,12 @@ def test_a_release_of_streams_leaves_the_answers_about_tills_and_stock(
         made.append(query.kpi.name)
         return real(query, *asked, **more)
 
-    def every(warm: Warm | None) -> dict[str, KpiAnswer]:
+    def every(warm: Warm | None, names: Sequence[str] = tuple(load_kpis())) -> dict[str, KpiAnswer]:
         return {
-            f"{kpi.name} {by} {days} {who}": answer(own_released, kpi.name, by=by, identity=who, warm=warm, **days)
-            for kpi in load_kpis().values()
-            for by in ((), tuple(kpi.dimensions)[:1])
-            for days in ({}, {"from_": "2026-03-01", "to": "2026-03-01"}, {"from_": "2026-03-02", "to": "2026-03-20"})
-            for who in (None, OWNER)
+            f"{name} {days} {who}": answer(own_released, name, by=by, identity=who, warm=warm, **days)
+            for name in names
+            for days in ({}, {"from_": "2026-03-02", "to": "2026-03-20"})
+            for who, by in ((None, ()), (OWNER, tuple(load_kpis()[name].dimensions)[:1]))
         }
 
     def streams(day: int) -> None:
@@ -113,10 +113,11 @@ def test_a_release_of_streams_leaves_the_answers_about_tills_and_stock(
     land(own_released, "pos", [write(tmp_path, "pos", "more", more)])
     run(own_released)
     made.clear()
-    later = every(warm)
+    some = ("total_sales", "revenue", "stock_availability", "bounce_rate")
+    later = every(warm, some)
     assert "total_sales" in made
-    assert later == every(None)
-    assert after["total_sales () {} None"].total.value < later["total_sales () {} None"].total.value
+    assert later == every(None, some)
+    assert after["total_sales {} None"].total.value < later["total_sales {} None"].total.value
     warm.close()
 
 
