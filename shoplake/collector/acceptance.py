@@ -111,10 +111,8 @@ class Acceptance:
             raise NOT_STORED[stored.status]()
         if stored.status == "stored":
             self._metrics.accepted[source] += events.count - len(reasons)
-            if reasons:
-                self._metrics.quarantined[source] += len(reasons)
-            if stored.duplicates:
-                self._metrics.duplicates[source] += stored.duplicates
+            self._metrics.quarantined[source] += len(reasons)
+            self._metrics.duplicates[source] += stored.duplicates
         return stored.answer
 
     def _check(self, batches: Sequence[tuple[Contract, list[bytes]]]) -> list[Reasons]:

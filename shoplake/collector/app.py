@@ -103,11 +103,9 @@ class Body:
         """
         length = headers.get(b"content-length", b"")
         size = int(length) if length.isdigit() else SMALL_BODY
-        if size < SMALL_BODY:
-            return self._parts(receive)
         if size > self._most:
             raise too_large(self._most)
-        return self._parts_in_time(receive)
+        return self._parts(receive) if size < SMALL_BODY else self._parts_in_time(receive)
 
     async def _parts_in_time(self, receive: Receive) -> bytes:
         try:

@@ -94,7 +94,7 @@ class Lander:
                 batch.add(file.file_id, blocks)
             batch.check()
             duplicates = batch.drop_duplicates()
-            landed = self._rows().count(outcomes, "clear_rows")
+            landed = self._written_rows().count(outcomes, "clear_rows")
             for file_id, outcome in outcomes.items():
                 outcome.rejected, outcome.drift = sorted(batch.rejected[file_id]), batch.drift[file_id]
                 outcome.rows_duplicate = duplicates.get(file_id, 0)
@@ -162,11 +162,11 @@ class Lander:
             rows.relation.prepare()
         written = self._write(" union all ".join(rows.sql.landable for rows in inputs), part)
         if known:
-            self._rows().drop_known(outcomes[files[0].file_id], part, known)
+            self._written_rows().drop_known(outcomes[files[0].file_id], part, known)
         rejected = sum(rows.count for rows in inputs) - written.rows
         if rejected:
             self._collect_rejected(files, outcomes, inputs, rejected)
-        landed = self._rows().look_back(outcomes, part, None if known else written)
+        landed = self._written_rows().look_back(outcomes, part, None if known else written)
         for file in files:
             outcome = outcomes[file.file_id]
             outcome.rows_read = outcome.rows_landed + outcome.rows_duplicate + len(outcome.rejected)
@@ -288,7 +288,7 @@ class Lander:
         query = f"select _line, to_json(struct_pack({names}))::varchar from {relation.sql}"
         return self.con.execute(query).fetchall()
 
-    def _rows(self) -> WrittenRows:
+    def _written_rows(self) -> WrittenRows:
         return WrittenRows(self.con, self.contract, self.keyring)
 
     def keep(self, outcome: BatchOutcome) -> None:

@@ -27,7 +27,7 @@ from tests.journey.world import COLUMNS, DAY, FIRST, write
 
 FACT_KEY = "warehouse.fct_sale_lines"
 COUNT = "select count(*) from warehouse.fct_sale_lines"
-ROTATIONS = 4
+ROTATIONS = 8
 
 
 def till_rows(day: int, *, quantity: int = 1) -> list[dict[str, Any]]:

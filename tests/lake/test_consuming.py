@@ -214,11 +214,8 @@ def test_two_that_both_believe_they_own_every_partition_land_each_message_once(
         in_background(reading(settings, broker, web_events=topic).model_copy(update={"kafka_batch_seconds": 0.2}), said)
         for _ in range(2)
     ]
-    beaten, sent, deadline = (
-        f"Another consumer landed a part of {topic} first; reading on from where it ended.",
-        0,
-        time.monotonic() + 120,
-    )
+    beaten = f"Another consumer landed a part of {topic} first; reading on from where it ended."
+    sent, deadline = 0, time.monotonic() + 120
     try:
         while sent < 2000 or (beaten not in said and time.monotonic() < deadline):
             sent += broker.send(topic, (event(n) for n in range(sent, sent + 200)), partitions=2)

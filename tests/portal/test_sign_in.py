@@ -119,7 +119,7 @@ def test_after_some_failures_a_name_has_to_wait(served: Serving) -> None:
     assert int(answer.headers["retry-after"]) > 0
 
 
-def until(check: Callable[[], bool], seconds: float = 60) -> None:
+def until(check: Callable[[], bool], seconds: float = 5) -> None:
     deadline = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < deadline, f"not within {seconds} s"
